@@ -1,1 +1,24 @@
-//! .
+//! The relay: answers on public names and carries each request to the agent that holds the name.
+//!
+//! ```text
+//! TCP  edge ─▶ directory ─▶ tunnels ═QUIC═▶ agent
+//! UDP  tunnels ◀═════════════════════════ agent: hello, welcome
+//! ```
+//!
+//! The binary parses and wires; everything else is here, so that tests and the agent's embedded relay start the same
+//! relay in-process: [`Relay::start`] with a [`Config`] and [`Sockets`] that the caller has bound.
+
+pub mod cli;
+pub mod config;
+pub mod runtime;
+
+mod admin;
+mod directory;
+mod edge;
+mod server;
+mod state;
+mod tls;
+mod tunnels;
+
+pub use config::{Config, Domain, Routing, TlsConfig};
+pub use server::{Relay, Sockets, StartError};

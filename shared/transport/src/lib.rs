@@ -1,1 +1,10 @@
-//! .
+//! Carries gantz's frames between relay and agent. [`quic`] is the only module of the product that names quinn, so that
+//! another transport can stand beside it; [`frames`], [`control`] and [`splice`] are what both ends do with a stream.
+
+pub mod control;
+pub mod frames;
+pub mod quic;
+pub mod splice;
+
+pub use frames::{FrameReader, FrameWriter, ReadError};
+pub use quic::{ConnectError, Connection, Dropped, Lost, RecvStream, SendStream, WriteError};

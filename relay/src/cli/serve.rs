@@ -1,0 +1,285 @@
+//! `gantz-relay serve`.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::{Args, ValueEnum};
+use http::uri::Scheme;
+use ipnet::IpNet;
+use tokio::signal;
+
+use super::{Exit, Failure};
+use crate::config::{Config, Domain, PublicOrigin, TlsConfig};
+use crate::{Relay, Sockets, StartError, runtime};
+
+/// With port 0 the system chooses one for TCP; it is taken for UDP too, and this often another is tried when it is not
+/// free there.
+const PORT_TRIES: usize = 16;
+
+/// The flags of `gantz-relay serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// The domain whose names are tunnels: DNS has it, and everything under it, point to this relay
+    #[arg(long, env = "GANTZ_RELAY_DOMAIN", value_parser = Domain::parse)]
+    domain: Domain,
+    /// Address for the public (TCP) and for agents (UDP)
+    #[arg(long, env = "GANTZ_RELAY_LISTEN", default_value = "0.0.0.0:443", value_name = "ADDR:PORT")]
+    listen: SocketAddr,
+    /// Address of a plain HTTP listener that sends browsers to HTTPS [default: 0.0.0.0:80 where --listen has port 443]
+    #[arg(long, env = "GANTZ_RELAY_HTTP_LISTEN", value_name = "ADDR:PORT")]
+    http_listen: Option<SocketAddr>,
+    /// Where the certificate comes from
+    #[arg(long, env = "GANTZ_RELAY_TLS", value_enum, default_value = "acme")]
+    tls: TlsArg,
+    /// With --tls files: the certificate chain, PEM; watched for changes
+    #[arg(long, env = "GANTZ_RELAY_TLS_CERT", value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// With --tls files: the key, PEM; watched for changes
+    #[arg(long, env = "GANTZ_RELAY_TLS_KEY", value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+    /// Folder for what outlives a restart [default: gantz-relay in the user's state folder]
+    #[arg(long, env = "GANTZ_RELAY_STATE_DIR", value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// Address of the operator's listener (health); never public
+    #[arg(long, env = "GANTZ_RELAY_ADMIN_LISTEN", default_value = "127.0.0.1:9090", value_name = "ADDR:PORT")]
+    admin_listen: SocketAddr,
+    /// Who may open tunnels
+    #[arg(long, env = "GANTZ_RELAY_ACCESS", value_enum, default_value = "keys")]
+    access: AccessArg,
+    /// How the public reaches this relay, where a proxy stands in front, such as https://relay.example.com
+    #[arg(long, env = "GANTZ_RELAY_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<http::Uri>,
+    /// Networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed [default: none]
+    #[arg(long, env = "GANTZ_RELAY_TRUSTED_PROXIES", value_name = "CIDR", value_delimiter = ',')]
+    trusted_proxies: Vec<IpNet>,
+    /// Largest request body; 0: no limit
+    #[arg(long, env = "GANTZ_RELAY_MAX_BODY", default_value = "16MiB", value_name = "SIZE")]
+    max_body: ByteSize,
+    /// How long a request waits for an agent that is away for a moment
+    #[arg(long, env = "GANTZ_RELAY_HOLD", default_value = "5s", value_name = "TIME", value_parser = humantime::parse_duration)]
+    hold: Duration,
+    /// Silence on an event stream after which a comment is sent
+    #[arg(long, env = "GANTZ_RELAY_SSE_KEEP_ALIVE", default_value = "15s", value_name = "TIME", value_parser = humantime::parse_duration)]
+    sse_keep_alive: Duration,
+    /// How long streams may finish after SIGTERM
+    #[arg(long, env = "GANTZ_RELAY_DRAIN", default_value = "30s", value_name = "TIME", value_parser = humantime::parse_duration)]
+    drain: Duration,
+    /// How logs are written
+    #[arg(long, env = "GANTZ_RELAY_LOG_FORMAT", value_enum, default_value = "text")]
+    log_format: LogFormat,
+    /// Say more; twice: say everything
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TlsArg {
+    /// A CA of the relay's own: for trying out, and for networks that trust it
+    SelfSigned,
+    /// --tls-cert and --tls-key, which something else renews
+    Files,
+    /// Certificates by themselves (not built yet)
+    Acme,
+    /// Plain HTTP, for use behind a proxy that ends TLS
+    Off,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum AccessArg {
+    /// Agents with an access key (not built yet)
+    Keys,
+    /// Everybody who reaches the UDP port
+    Open,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
+    init_logs(args);
+    let config = config(args)?;
+    let runtime =
+        runtime::build().map_err(|error| Failure::new(Exit::Failed, "cannot start the runtime").why(error))?;
+    runtime.block_on(run(args, config))
+}
+
+async fn run(args: &ServeArgs, config: Config) -> Result<(), Failure> {
+    let sockets = bind(args)?;
+    let relay = Relay::start(config, sockets).map_err(|error| start_failure(&error))?;
+    tracing::info!(
+        domain = args.domain.as_str(),
+        public = %relay.edge_addr(),
+        agents = %relay.agent_addr(),
+        admin = relay.admin_addr().map(|address| address.to_string()),
+        "relay serves"
+    );
+    if let (Some(path), Some(fingerprint)) = (relay.ca_path(), relay.ca_fingerprint()) {
+        tracing::info!(ca = %path.display(), sha256 = fingerprint, "agents and callers have to trust this CA (gantz run --relay-ca FILE)");
+    }
+    if args.access == AccessArg::Open {
+        tracing::warn!("--access open: everybody who reaches this relay can open tunnels under its domain");
+    }
+    let signal = stop_signal().await.map_err(|error| Failure::new(Exit::Failed, "cannot wait for signals").why(error))?;
+    tracing::info!(signal, deadline = ?args.drain, "stopping: no new connections, open streams may finish");
+    tokio::select! {
+        drained = relay.shutdown() => {
+            if drained {
+                tracing::info!("stopped: every stream had finished");
+            } else {
+                tracing::warn!("stopped: streams that had not finished were cut");
+            }
+        }
+        signal = stop_signal() => {
+            tracing::warn!(signal = signal.unwrap_or("unknown"), "second signal: stopped at once");
+        }
+    }
+    Ok(())
+}
+
+async fn stop_signal() -> io::Result<&'static str> {
+    #[cfg(unix)]
+    {
+        let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            result = signal::ctrl_c() => result.map(|()| "SIGINT"),
+            _ = terminate.recv() => Ok("SIGTERM"),
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        signal::ctrl_c().await.map(|()| "Ctrl-C")
+    }
+}
+
+fn config(args: &ServeArgs) -> Result<Config, Failure> {
+    let usage = |what: &str| Failure::new(Exit::Usage, what);
+    let tls = match args.tls {
+        TlsArg::SelfSigned => TlsConfig::SelfSigned,
+        TlsArg::Off => TlsConfig::Off,
+        TlsArg::Acme => {
+            return Err(usage("--tls acme is not built yet")
+                .why("this version does not obtain certificates by itself")
+                .try_this("--tls files with a certificate of yours, --tls self-signed, or --tls off behind a proxy"));
+        }
+        TlsArg::Files => match (&args.tls_cert, &args.tls_key) {
+            (Some(cert), Some(key)) => TlsConfig::Files { cert: cert.clone(), key: key.clone() },
+            _ => return Err(usage("--tls files needs --tls-cert FILE and --tls-key FILE")),
+        },
+    };
+    if args.access == AccessArg::Keys {
+        return Err(usage("--access keys is not built yet")
+            .why("this version does not check access keys, and would let everybody in")
+            .try_this("--access open, where only people you trust reach the relay's UDP port"));
+    }
+    let public = args.public_url.as_ref().map(|url| public_origin(url, &args.domain)).transpose()?;
+    let state_dir = match &args.state_dir {
+        Some(dir) => dir.clone(),
+        None => default_state_dir().ok_or_else(|| {
+            usage("there is no folder for the relay's state")
+                .why("the user of this process has no home folder")
+                .try_this("--state-dir DIR")
+        })?,
+    };
+    Ok(Config {
+        public,
+        state_dir: Some(state_dir),
+        trusted_proxies: args.trusted_proxies.clone(),
+        max_body: args.max_body.as_u64(),
+        hold: args.hold,
+        sse_keep_alive: args.sse_keep_alive,
+        drain: args.drain,
+        ..Config::new(args.domain.clone(), tls)
+    })
+}
+
+fn default_state_dir() -> Option<PathBuf> {
+    use etcetera::BaseStrategy;
+    let base = etcetera::choose_base_strategy().ok()?;
+    Some(base.state_dir().unwrap_or_else(|| base.data_dir()).join("gantz-relay"))
+}
+
+fn public_origin(url: &http::Uri, domain: &Domain) -> Result<PublicOrigin, Failure> {
+    let bad = |why: &str| {
+        Failure::new(Exit::Usage, format!("--public-url {url} cannot be used"))
+            .why(why)
+            .try_this(format!("https://{}", domain.as_str()))
+    };
+    let scheme = match url.scheme_str() {
+        Some("https") => Scheme::HTTPS,
+        Some("http") => Scheme::HTTP,
+        _ => return Err(bad("it has to begin with https:// or http://")),
+    };
+    if url.host() != Some(domain.as_str()) {
+        return Err(bad("its host has to be --domain: tunnels are names under that"));
+    }
+    if !matches!(url.path(), "" | "/") || url.query().is_some() {
+        return Err(bad("it has to be without a path: tunnels have names, not paths"));
+    }
+    let port = url.port_u16().unwrap_or(if scheme == Scheme::HTTPS { 443 } else { 80 });
+    Ok(PublicOrigin { scheme, port })
+}
+
+fn bind(args: &ServeArgs) -> Result<Sockets, Failure> {
+    let (edge, agents) = bind_pair(args.listen)?;
+    let default = (args.listen.port() == 443 && args.tls != TlsArg::Off).then(|| SocketAddr::from(([0, 0, 0, 0], 80)));
+    let http = args.http_listen.or(default).map(|address| tcp(address, "--http-listen")).transpose()?;
+    let admin = Some(tcp(args.admin_listen, "--admin-listen")?);
+    Ok(Sockets { edge: vec![edge], agents, http, admin })
+}
+
+/// TCP and UDP on one port number.
+fn bind_pair(address: SocketAddr) -> Result<(TcpListener, UdpSocket), Failure> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let edge = tcp(address, "--listen")?;
+        let chosen = edge.local_addr().map_err(|error| taken(address, "TCP", "--listen", &error))?;
+        match gantz_transport::quic::bind(chosen) {
+            Ok(agents) => return Ok((edge, agents)),
+            Err(error)
+                if address.port() == 0 && tries < PORT_TRIES && error.kind() == io::ErrorKind::AddrInUse => {}
+            Err(error) => return Err(taken(chosen, "UDP", "--listen", &error)),
+        }
+    }
+}
+
+fn tcp(address: SocketAddr, flag: &str) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).map_err(|error| taken(address, "TCP", flag, &error))
+}
+
+fn taken(address: SocketAddr, protocol: &str, flag: &str, error: &io::Error) -> Failure {
+    let hint = match error.kind() {
+        io::ErrorKind::AddrInUse => format!("stop what uses {protocol} port {}, or choose another with {flag}", address.port()),
+        io::ErrorKind::PermissionDenied => {
+            format!("a port above 1023 with {flag}, or the capability CAP_NET_BIND_SERVICE")
+        }
+        _ => format!("an address of this machine with {flag}"),
+    };
+    Failure::new(Exit::Failed, format!("cannot listen on {address} ({protocol})")).why(error).try_this(hint)
+}
+
+fn start_failure(error: &StartError) -> Failure {
+    Failure::new(Exit::Failed, "cannot start the relay").why(error)
+}
+
+fn init_logs(args: &ServeArgs) {
+    use tracing_subscriber::EnvFilter;
+    let level = match args.verbose {
+        0 => "info",
+        1 => "info,gantz_relay=debug,gantz_transport=debug",
+        _ => "debug",
+    };
+    let filter = EnvFilter::try_from_env("GANTZ_RELAY_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let colour = std::io::IsTerminal::is_terminal(&io::stderr()) && std::env::var_os("NO_COLOR").is_none();
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour);
+    match args.log_format {
+        LogFormat::Text => logs.init(),
+        LogFormat::Json => logs.json().init(),
+    }
+}

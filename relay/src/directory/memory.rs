@@ -1,0 +1,108 @@
+//! The directory of a relay that stands alone: a map.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Instant;
+
+use gantz_shared::name::Name;
+use tokio::sync::Notify;
+
+use super::{ClaimError, Directory, Found, Right};
+use crate::config::{AWAY_KEPT, MAX_AWAY, MAX_TUNNELS};
+use crate::tunnels::Tunnel;
+
+enum Entry {
+    Here(Arc<Tunnel>),
+    Away { since: Instant, back: Arc<Notify> },
+}
+
+/// See the module's head.
+#[derive(Default)]
+pub(crate) struct Memory {
+    entries: RwLock<HashMap<Name, Entry>>,
+}
+
+impl Memory {
+    // A poisoned lock is used all the same: no change under it is made in more than one step.
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<Name, Entry>> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<Name, Entry>> {
+        self.entries.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn found(entry: Option<&Entry>) -> Found {
+    match entry {
+        Some(Entry::Here(tunnel)) => Found::Here(tunnel.clone()),
+        Some(Entry::Away { since, back }) if since.elapsed() < AWAY_KEPT => Found::Away(back.clone()),
+        _ => Found::Unknown,
+    }
+}
+
+impl Directory for Memory {
+    fn find(&self, name: &str) -> Found {
+        found(self.read().get(name))
+    }
+
+    fn only(&self) -> Found {
+        found(self.read().values().next())
+    }
+
+    fn claim(&self, tunnel: &Arc<Tunnel>, right: Right) -> Result<Option<Arc<Tunnel>>, ClaimError> {
+        let mut entries = self.write();
+        let name = tunnel.name();
+        let free = match entries.get(name) {
+            None => true,
+            Some(Entry::Away { since, .. }) => since.elapsed() >= AWAY_KEPT,
+            Some(Entry::Here(_)) => false,
+        };
+        if !free && right != Right::Ticket {
+            return Err(ClaimError::Taken(name.clone()));
+        }
+        if free && entries.len() >= MAX_TUNNELS + MAX_AWAY {
+            return Err(ClaimError::Full);
+        }
+        Ok(match entries.insert(name.clone(), Entry::Here(tunnel.clone())) {
+            Some(Entry::Here(ghost)) => Some(ghost),
+            Some(Entry::Away { back, .. }) => {
+                back.notify_waiters();
+                None
+            }
+            None => None,
+        })
+    }
+
+    fn release(&self, tunnel: &Tunnel, come_back: bool) {
+        let mut entries = self.write();
+        let is_holder = matches!(entries.get(tunnel.name()), Some(Entry::Here(holder)) if holder.id() == tunnel.id());
+        if !is_holder {
+            return;
+        }
+        if come_back {
+            entries.insert(tunnel.name().clone(), Entry::Away { since: Instant::now(), back: Arc::default() });
+            forget_surplus(&mut entries);
+        } else {
+            entries.remove(tunnel.name());
+        }
+    }
+}
+
+/// Drops the names whose holders are too long away, and the longest away when there are too many.
+fn forget_surplus(entries: &mut HashMap<Name, Entry>) {
+    let mut away: Vec<(Instant, Name)> = entries
+        .iter()
+        .filter_map(|(name, entry)| match entry {
+            Entry::Away { since, .. } => Some((*since, name.clone())),
+            Entry::Here(_) => None,
+        })
+        .collect();
+    if away.len() <= MAX_AWAY {
+        return;
+    }
+    away.sort_unstable_by_key(|(since, _)| *since);
+    for (_, name) in away.drain(..away.len() - MAX_AWAY) {
+        entries.remove(&name);
+    }
+}

@@ -1,0 +1,165 @@
+//! Every answer the edge makes itself. It is JSON `{error, message, request_id}` with a `Gantz-Error` field, so that
+//! nobody takes it for the local server's; a browser gets a page that says the same.
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{HeaderName, Response, StatusCode};
+use rand::RngExt;
+
+use super::body::EdgeBody;
+use gantz_shared::limits::RETRY_AFTER_SECS;
+
+/// Why the edge answers for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failure {
+    TunnelNotFound,
+    AgentOffline,
+    UpstreamUnavailable,
+    UpstreamTimeout,
+    UpstreamInvalid,
+    TunnelLost,
+    TunnelBusy,
+    MissingToken,
+    InvalidToken,
+    ExpiredToken,
+    OriginNotAllowed,
+    Misdirected,
+    BadRequest(&'static str),
+    HeadTooLarge,
+    BodyTooLarge { limit: u64 },
+    ConnectRefused,
+    NoAuthorizationServer,
+    HttpsRequired,
+}
+
+/// The field that marks an answer as the edge's own.
+const GANTZ_ERROR: HeaderName = HeaderName::from_static("gantz-error");
+
+impl Failure {
+    /// Status, code and words. The codes are part of the product: programs match on them.
+    fn parts(self) -> (StatusCode, &'static str, String) {
+        use StatusCode as S;
+        let text = |status, code, message: &str| (status, code, message.to_owned());
+        match self {
+            Self::TunnelNotFound => text(S::NOT_FOUND, "tunnel_not_found", "No tunnel of this name has been opened here."),
+            Self::AgentOffline => text(
+                S::SERVICE_UNAVAILABLE,
+                "agent_offline",
+                "The agent of this tunnel is away. Try again in a moment.",
+            ),
+            Self::UpstreamUnavailable => text(
+                S::SERVICE_UNAVAILABLE,
+                "upstream_unavailable",
+                "The local server behind this tunnel does not take connections. Try again in a moment.",
+            ),
+            Self::UpstreamTimeout => text(
+                S::GATEWAY_TIMEOUT,
+                "upstream_timeout",
+                "The local server behind this tunnel did not begin to answer in time.",
+            ),
+            Self::UpstreamInvalid => text(
+                S::BAD_GATEWAY,
+                "upstream_invalid",
+                "The local server behind this tunnel did not answer with HTTP.",
+            ),
+            Self::TunnelLost => {
+                text(S::BAD_GATEWAY, "tunnel_lost", "The tunnel broke before the local server had answered.")
+            }
+            Self::TunnelBusy => text(
+                S::SERVICE_UNAVAILABLE,
+                "tunnel_busy",
+                "This tunnel has as many requests in flight as it takes. Try again in a moment.",
+            ),
+            Self::MissingToken => text(S::UNAUTHORIZED, "missing_token", "Missing bearer token"),
+            Self::InvalidToken => text(S::UNAUTHORIZED, "invalid_token", "Invalid token"),
+            Self::ExpiredToken => text(S::UNAUTHORIZED, "expired_token", "The token has expired"),
+            Self::OriginNotAllowed => text(
+                S::FORBIDDEN,
+                "origin_not_allowed",
+                "This tunnel does not take requests from pages of this origin; its owner can allow it with --allow-origin.",
+            ),
+            Self::Misdirected => text(
+                S::MISDIRECTED_REQUEST,
+                "misdirected_request",
+                "This relay does not answer for the host that the request names.",
+            ),
+            Self::BadRequest(why) => text(S::BAD_REQUEST, "bad_request", why),
+            Self::HeadTooLarge => text(
+                S::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "head_too_large",
+                "The request's fields are over 64 KiB, or over 128 lines.",
+            ),
+            Self::BodyTooLarge { limit } => (
+                S::PAYLOAD_TOO_LARGE,
+                "body_too_large",
+                format!("The request's body is over this relay's limit of {limit} bytes."),
+            ),
+            Self::ConnectRefused => text(S::METHOD_NOT_ALLOWED, "connect_refused", "This is not a forward proxy."),
+            Self::NoAuthorizationServer => text(
+                S::NOT_FOUND,
+                "no_authorization_server",
+                "This tunnel takes a bearer token that its owner hands out; there is no authorization server.",
+            ),
+            Self::HttpsRequired => text(
+                S::FORBIDDEN,
+                "https_required",
+                "Use https. A token that was sent to this address has crossed the network in clear: rotate it.",
+            ),
+        }
+    }
+
+    /// RFC 6750 §3: the challenge says nothing about a token when none was sent.
+    fn challenge(self) -> Option<&'static str> {
+        Some(match self {
+            Self::MissingToken => r#"Bearer realm="gantz""#,
+            Self::InvalidToken => {
+                r#"Bearer realm="gantz", error="invalid_token", error_description="The token is not valid for this tunnel""#
+            }
+            Self::ExpiredToken => {
+                r#"Bearer realm="gantz", error="invalid_token", error_description="The token has expired""#
+            }
+            _ => return None,
+        })
+    }
+
+    /// The answer, in the form that the caller's `Accept` asks for.
+    pub(crate) fn answer(self, request: &HeaderMap) -> Response<EdgeBody> {
+        let (status, code, message) = self.parts();
+        let request_id = format!("{:016x}", rand::rng().random::<u64>());
+        tracing::debug!(code, request_id, "edge answers itself");
+        let (media_type, body) = if wants_page(request) {
+            ("text/html; charset=utf-8", page(status, code, &message, &request_id))
+        } else {
+            let body = serde_json::json!({ "error": code, "message": message, "request_id": request_id });
+            ("application/json", format!("{body}\n"))
+        };
+        let mut response = Response::new(EdgeBody::full(Bytes::from(body)));
+        *response.status_mut() = status;
+        let fields = response.headers_mut();
+        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+        fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        fields.insert(GANTZ_ERROR, HeaderValue::from_static(code));
+        if let Some(challenge) = self.challenge() {
+            fields.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            fields.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECS));
+        }
+        response
+    }
+}
+
+/// Only a browser that looks at a page names HTML first; SDKs name JSON or event streams, or anything.
+fn wants_page(request: &HeaderMap) -> bool {
+    request.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"))
+}
+
+/// Nothing that the caller sent is on the page.
+fn page(status: StatusCode, code: &str, message: &str, request_id: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
+         content=\"width=device-width\">\n<title>{status}</title>\n<style>body{{font:16px/1.5 \
+         system-ui,sans-serif;max-width:36rem;margin:15vh auto;padding:0 1rem}}small{{color:#777}}</style>\n\
+         <h1>{status}</h1>\n<p>{message}</p>\n<p><small>gantz: {code}, request {request_id}</small></p>\n"
+    )
+}

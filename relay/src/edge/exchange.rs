@@ -1,0 +1,313 @@
+//! The exchange with the agent: one request stream, the body as it comes, the answer as it comes.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use gantz_shared::fields::{
+    self, Nominated, expects_continue, is_event_stream, is_forwarding, is_hop_by_hop, is_internal, wants_trailers,
+};
+use gantz_shared::reset::StreamCode;
+use gantz_shared::wire::head::ResponseHead;
+use gantz_shared::wire::{self, Event, WireError};
+use gantz_transport::{FrameReader, FrameWriter, ReadError};
+use http::header::{self, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{Method, Response, StatusCode, Version};
+use http_body::Body;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::answer::Failure;
+use super::body::{Download, EdgeBody};
+use super::connection::Peer;
+use super::credential::X_API_KEY;
+use super::keep_alive::KeepAlive;
+use super::upload::{Upload, UploadError, upload};
+use super::{Edge, handle};
+use crate::config::CONTINUE_WAIT;
+use crate::tunnels::{OpenError, Tunnel};
+
+/// A request that may go through.
+pub(super) struct Admitted {
+    pub(super) tunnel: Arc<Tunnel>,
+    /// Id of the caller's token; empty where the tunnel is open.
+    pub(super) token: String,
+    pub(super) authority: Authority,
+    pub(super) scheme: Scheme,
+    pub(super) client: IpAddr,
+}
+
+/// Forwards the request and answers with what comes back, or with what went wrong. Cancel-safe: dropped, it cancels
+/// the request.
+pub(super) async fn exchange<B>(
+    admitted: Admitted,
+    mut parts: Parts,
+    body: B,
+    on_upgrade: Option<OnUpgrade>,
+    edge: &Arc<Edge>,
+    peer: &Peer,
+) -> Response<EdgeBody>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: std::fmt::Display + Send,
+{
+    match forward(admitted, &mut parts, body, on_upgrade, edge, peer).await {
+        Ok(response) => response,
+        Err(failure) => failure.answer(&parts.headers),
+    }
+}
+
+async fn forward<B>(
+    admitted: Admitted,
+    parts: &mut Parts,
+    body: B,
+    on_upgrade: Option<OnUpgrade>,
+    edge: &Arc<Edge>,
+    peer: &Peer,
+) -> Result<Response<EdgeBody>, Failure>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: std::fmt::Display + Send,
+{
+    let max_body = edge.config.max_body;
+    let limit = (max_body > 0).then_some(max_body);
+    let declared = fields::content_length(&parts.headers)
+        .map_err(|_| Failure::BadRequest("Content-Length is not one number."))?;
+    if limit.is_some_and(|limit| declared > Some(limit)) {
+        return Err(Failure::BodyTooLarge { limit: max_body });
+    }
+    let has_body = !body.is_end_stream();
+    // An upgrade needs a connection of its own (RFC 9110 §7.8) and, here, a request without a body.
+    let upgrade = on_upgrade.filter(|_| parts.version == Version::HTTP_11 && !has_body).and_then(|on_upgrade| {
+        Some((on_upgrade, fields::upgrade(&parts.headers)?.clone()))
+    });
+
+    let (mut writer, mut reader) = admitted.tunnel.open().await.map_err(|error| match error {
+        OpenError::Busy => Failure::TunnelBusy,
+        OpenError::Lost(_) => Failure::TunnelLost,
+    })?;
+    let wants_continue = has_body && expects_continue(&parts.headers);
+    encode_head(&admitted, parts, has_body, upgrade.as_ref().map(|(_, protocol)| protocol), &mut writer)?;
+
+    if let Some((on_upgrade, _)) = upgrade {
+        writer.flush().await.map_err(|_| Failure::TunnelLost)?;
+        let head = response_head(&mut reader, peer).await?;
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return switch(on_upgrade, head, writer, reader, edge).await;
+        }
+        writer.end(None, |_| true).await.map_err(|_| Failure::TunnelLost)?;
+        return respond(&parts.method, head, reader, None, edge);
+    }
+    if !has_body {
+        writer.end(None, |_| true).await.map_err(|_| Failure::TunnelLost)?;
+        let head = response_head(&mut reader, peer).await?;
+        return respond(&parts.method, head, reader, None, edge);
+    }
+    if wants_continue {
+        // The caller sends its body only when this side begins to read it, which is what makes hyper send the 100.
+        writer.flush().await.map_err(|_| Failure::TunnelLost)?;
+        if let Some(head) = continue_or_head(&mut reader, peer).await? {
+            return respond(&parts.method, head, reader, None, edge);
+        }
+    }
+    let upload: Upload = Box::pin(upload(body, writer, limit));
+    let (head, rest) = upload_until_head(upload, &mut reader, peer, max_body).await?;
+    respond(&parts.method, head, reader, rest, edge)
+}
+
+/// Sends the body until the answer's head is there. The common body is sent by then; the rest of another goes on by
+/// itself while the answer streams.
+async fn upload_until_head(
+    mut upload: Upload,
+    reader: &mut FrameReader,
+    peer: &Peer,
+    max_body: u64,
+) -> Result<(ResponseHead, Option<AbortOnDropHandle<Result<(), UploadError>>>), Failure> {
+    let uploaded = {
+        let mut head = std::pin::pin!(response_head(reader, peer));
+        tokio::select! {
+            biased;
+            uploaded = &mut upload => uploaded,
+            head = &mut head => return Ok((head?, Some(AbortOnDropHandle::new(tokio::spawn(upload))))),
+        }
+    };
+    match uploaded {
+        Ok(()) => Ok((response_head(reader, peer).await?, None)),
+        Err(UploadError::TooLarge) => Err(Failure::BodyTooLarge { limit: max_body }),
+        Err(UploadError::Caller) => Err(Failure::BadRequest("The request's body broke off or is not HTTP.")),
+        // Why the agent took no more is what its own end of the stream says.
+        Err(UploadError::Tunnel) => Ok((response_head(reader, peer).await?, None)),
+    }
+}
+
+fn encode_head(
+    admitted: &Admitted,
+    parts: &mut Parts,
+    has_body: bool,
+    upgrade: Option<&HeaderValue>,
+    writer: &mut FrameWriter,
+) -> Result<(), Failure> {
+    if parts.headers.contains_key(header::TE) {
+        if wants_trailers(&parts.headers) {
+            parts.headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        } else {
+            parts.headers.remove(header::TE);
+        }
+    }
+    let is_open = admitted.tunnel.policy().open;
+    let nominated = Nominated::by(&parts.headers);
+    let keep = |name: &HeaderName| {
+        let ends_here = match *name {
+            header::HOST | header::ORIGIN => true,
+            // Where the edge asks for no token, these are between the caller and the local server.
+            header::AUTHORIZATION => !is_open,
+            header::TE => false,
+            _ if *name == X_API_KEY => !is_open,
+            _ => is_hop_by_hop(name) || is_forwarding(name) || is_internal(name),
+        };
+        !ends_here && !nominated.contains(name)
+    };
+    let root = PathAndQuery::from_static("/");
+    let path = parts.uri.path_and_query().unwrap_or(&root);
+    wire::request_head(
+        &parts.method,
+        &admitted.scheme,
+        has_body,
+        &admitted.authority,
+        path,
+        Some(admitted.client),
+        &admitted.token,
+        upgrade,
+        &parts.headers,
+        keep,
+        writer.buffer(),
+    )
+    .map_err(|_| Failure::HeadTooLarge)
+}
+
+/// Reads until the final head; informational answers are passed on as they come.
+async fn response_head(reader: &mut FrameReader, peer: &Peer) -> Result<ResponseHead, Failure> {
+    loop {
+        match next_head(reader).await? {
+            (true, head) => return Ok(head),
+            (false, info) => inform(&info, peer),
+        }
+    }
+}
+
+/// Reads until the server's 100 (`None`) or final head; gives up waiting after [`CONTINUE_WAIT`], as the server may
+/// not know of `Expect`.
+async fn continue_or_head(reader: &mut FrameReader, peer: &Peer) -> Result<Option<ResponseHead>, Failure> {
+    let wait = async {
+        loop {
+            match next_head(reader).await? {
+                (true, head) => return Ok(Some(head)),
+                (false, info) if info.status == StatusCode::CONTINUE => return Ok(None),
+                (false, info) => inform(&info, peer),
+            }
+        }
+    };
+    tokio::time::timeout(CONTINUE_WAIT, wait).await.unwrap_or(Ok(None))
+}
+
+fn inform(info: &ResponseHead, peer: &Peer) {
+    // 100 is hyper's own affair: it sends one when the body is first asked for.
+    if info.status != StatusCode::CONTINUE
+        && let Some(interim) = &peer.interim
+    {
+        interim.send(info.status, &info.fields);
+    }
+}
+
+/// The next head, and whether it is final.
+async fn next_head(reader: &mut FrameReader) -> Result<(bool, ResponseHead), Failure> {
+    let (is_final, payload) = match reader.event().await {
+        Ok(Some(Event::Head(payload))) => (true, payload),
+        Ok(Some(Event::Info(payload))) => (false, payload),
+        Ok(_) => return Err(Failure::TunnelLost),
+        Err(error) => {
+            tracing::debug!(%error, "no answer");
+            return Err(error.reset_code().map_or(Failure::TunnelLost, handle::given_up));
+        }
+    };
+    match ResponseHead::decode(payload) {
+        Ok(head) if is_final != is_interim(head.status) => Ok((is_final, head)),
+        Ok(_) => Err(violated(reader, &WireError::Malformed("status"))),
+        Err(error) => Err(violated(reader, &error)),
+    }
+}
+
+/// 1xx but for 101, which ends the exchange of messages (RFC 9110 §15.2.2).
+fn is_interim(status: StatusCode) -> bool {
+    status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
+}
+
+fn violated(reader: &mut FrameReader, error: &WireError) -> Failure {
+    tracing::info!(%error, "agent broke the protocol");
+    reader.stop(StreamCode::Protocol);
+    Failure::TunnelLost
+}
+
+fn respond(
+    method: &Method,
+    head: ResponseHead,
+    reader: FrameReader,
+    upload: Option<AbortOnDropHandle<Result<(), UploadError>>>,
+    edge: &Edge,
+) -> Result<Response<EdgeBody>, Failure> {
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(Failure::UpstreamInvalid);
+    }
+    let length = fields::content_length(&head.fields).map_err(|_| Failure::UpstreamInvalid)?;
+    let has_body = *method != Method::HEAD
+        && !matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let is_events = has_body
+        && length.is_none()
+        && is_event_stream(&head.fields)
+        && !head.fields.contains_key(header::CONTENT_ENCODING);
+    let keep_alive = is_events.then(|| KeepAlive::new(edge.config.sse_keep_alive));
+    let download = Download::new(reader, length.filter(|_| has_body), keep_alive).with_upload(upload);
+
+    let mut response = Response::new(EdgeBody::Download(download));
+    *response.status_mut() = head.status;
+    *response.headers_mut() = head.fields;
+    if is_events {
+        // Buffering proxies on the way would hold events back.
+        response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    }
+    Ok(response)
+}
+
+/// Answers 101 and hands both connections to each other.
+async fn switch(
+    on_upgrade: OnUpgrade,
+    head: ResponseHead,
+    mut writer: FrameWriter,
+    mut reader: FrameReader,
+    edge: &Arc<Edge>,
+) -> Result<Response<EdgeBody>, Failure> {
+    let protocol = head.upgrade.ok_or(Failure::UpstreamInvalid)?;
+    wire::upgraded(writer.buffer());
+    writer.flush().await.map_err(|_| Failure::TunnelLost)?;
+    match reader.event().await {
+        Ok(Some(Event::Upgraded)) => {}
+        Ok(_) => return Err(violated(&mut reader, &WireError::Malformed("101 without UPGRADED"))),
+        Err(ReadError::Wire(error)) => return Err(violated(&mut reader, &error)),
+        Err(_) => return Err(Failure::TunnelLost),
+    }
+    edge.upgraded.spawn(async move {
+        match on_upgrade.await {
+            Ok(io) => gantz_transport::splice::splice(reader, writer, TokioIo::new(io)).await,
+            Err(error) => tracing::debug!(%error, "caller went away before its upgrade"),
+        }
+    });
+    let mut response = Response::new(EdgeBody::Empty);
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    *response.headers_mut() = head.fields;
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    response.headers_mut().insert(header::UPGRADE, protocol);
+    Ok(response)
+}

@@ -1,0 +1,123 @@
+//! Informational answers (103 and the like, RFC 9110 §15.2) on HTTP/1 connections. hyper's server sends none but its
+//! own 100, so they are put into the byte stream below it, at the only moment when that is safe: hyper has flushed all
+//! it wrote, and is waiting for the next answer's head.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BytesMut};
+use http::{HeaderMap, StatusCode};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// What the two ends share.
+#[derive(Debug, Default)]
+struct Shared {
+    /// Everything hyper has written so far is flushed.
+    flushed: AtomicBool,
+    /// Looked at first, so that a connection without interim answers never takes the lock.
+    waiting: AtomicBool,
+    queue: Mutex<BytesMut>,
+}
+
+/// The end that requests hold.
+#[derive(Debug, Clone)]
+pub(super) struct Interim(Arc<Shared>);
+
+impl Interim {
+    /// Queues an informational answer; the connection writes it with its next flush. Left out when an earlier answer
+    /// is still on its way out: informational answers are optional, and a mixed-up connection is not.
+    pub(super) fn send(&self, status: StatusCode, fields: &HeaderMap) {
+        if !self.0.flushed.load(Ordering::Acquire) {
+            return;
+        }
+        let mut queue = self.0.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.extend_from_slice(b"HTTP/1.1 ");
+        queue.extend_from_slice(status.as_str().as_bytes());
+        queue.extend_from_slice(b" ");
+        queue.extend_from_slice(status.canonical_reason().unwrap_or("Informational").as_bytes());
+        queue.extend_from_slice(b"\r\n");
+        for (name, value) in fields {
+            queue.extend_from_slice(name.as_str().as_bytes());
+            queue.extend_from_slice(b": ");
+            queue.extend_from_slice(value.as_bytes());
+            queue.extend_from_slice(b"\r\n");
+        }
+        queue.extend_from_slice(b"\r\n");
+        self.0.waiting.store(true, Ordering::Release);
+    }
+}
+
+/// The end that hyper writes to.
+#[derive(Debug)]
+pub(super) struct InterimIo<T> {
+    inner: T,
+    shared: Arc<Shared>,
+}
+
+impl<T> InterimIo<T> {
+    pub(super) fn new(inner: T) -> (Self, Interim) {
+        let shared = Arc::new(Shared { flushed: AtomicBool::new(true), ..Shared::default() });
+        (Self { inner, shared: shared.clone() }, Interim(shared))
+    }
+}
+
+impl<T: AsyncWrite + Unpin> InterimIo<T> {
+    /// Writes what is queued, whole, before anything else may be written.
+    fn poll_queue(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.shared.waiting.load(Ordering::Acquire) {
+            return Poll::Ready(Ok(()));
+        }
+        let mut queue = self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        while !queue.is_empty() {
+            let written = ready!(Pin::new(&mut self.inner).poll_write(cx, &queue))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            queue.advance(written);
+        }
+        self.shared.waiting.store(false, Ordering::Release);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for InterimIo<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_queue(cx))?;
+        self.shared.flushed.store(false, Ordering::Release);
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_queue(cx))?;
+        self.shared.flushed.store(false, Ordering::Release);
+        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_queue(cx))?;
+        ready!(Pin::new(&mut self.inner).poll_flush(cx))?;
+        self.shared.flushed.store(true, Ordering::Release);
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for InterimIo<T> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_read(cx, buf)
+    }
+}

@@ -1,0 +1,112 @@
+//! The public side: accepts connections, decides where each request goes and whether it may, and answers it.
+//!
+//! ```text
+//! connection ─▶ route ─▶ origin ─▶ credential ─▶ exchange ═▶ tunnel
+//!                 │         │          │            │
+//!                 └─────────┴── answer ┴────────────┘   (what the edge says itself)
+//! ```
+
+mod answer;
+mod apex;
+mod body;
+mod connection;
+mod credential;
+mod exchange;
+mod forwarded;
+mod handle;
+mod interim;
+mod keep_alive;
+mod origin;
+mod route;
+mod upload;
+
+use std::sync::Arc;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub(crate) use connection::Transport;
+
+use crate::config::{Config, MAX_CONNECTIONS, MAX_HELD, PublicOrigin};
+use crate::directory::Directory;
+
+/// What every connection of the public shares.
+pub(crate) struct Edge {
+    config: Config,
+    public: PublicOrigin,
+    directory: Arc<dyn Directory>,
+    /// Connections that may still be accepted.
+    connections: Arc<Semaphore>,
+    /// Requests that may still wait for an absent agent.
+    held: Semaphore,
+    /// What the relay says on its own name.
+    apex: Router,
+    /// Upgraded streams, which outlive their HTTP connection.
+    upgraded: TaskTracker,
+}
+
+impl Edge {
+    pub(crate) fn new(config: Config, public: PublicOrigin, directory: Arc<dyn Directory>) -> Arc<Self> {
+        Arc::new(Self {
+            apex: apex::router(&config.domain),
+            config,
+            public,
+            directory,
+            connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+            held: Semaphore::new(MAX_HELD),
+            upgraded: TaskTracker::new(),
+        })
+    }
+}
+
+/// Serves one listener until `stop`; then waits for its connections to finish, or cuts them at `cut`.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    transport: Transport,
+    edge: Arc<Edge>,
+    stop: CancellationToken,
+    cut: CancellationToken,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &edge.connections) => accepted,
+            Some(_) = connections.join_next() => continue,
+            () = stop.cancelled() => break,
+        };
+        match accepted {
+            Ok((stream, peer, permit)) => {
+                let serving = connection::serve(stream, peer, transport.clone(), edge.clone(), stop.clone());
+                let cut = cut.clone();
+                connections.spawn(async move {
+                    cut.run_until_cancelled(serving).await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                // Out of file descriptors, usually: without a pause this loop would only burn the CPU that could free
+                // some.
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+    edge.upgraded.close();
+    cut.run_until_cancelled(edge.upgraded.wait()).await;
+}
+
+/// First the permit, then the connection: over the limit, callers wait in the kernel's backlog.
+async fn accept(
+    listener: &TcpListener,
+    permits: &Arc<Semaphore>,
+) -> std::io::Result<(tokio::net::TcpStream, std::net::SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+    let permit = permits.clone().acquire_owned().await.map_err(std::io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, permit))
+}

@@ -1,0 +1,104 @@
+//! Browsers: which pages may call (DNS rebinding and cross-site requests end here), and CORS (Fetch §3.2).
+
+use gantz_shared::authority;
+use gantz_shared::control::Policy;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::uri::Authority;
+use http::{Method, Response, StatusCode};
+
+use super::answer::Failure;
+use super::body::EdgeBody;
+
+/// What a page may read of an answer besides what every page may.
+const EXPOSED: &str = "Mcp-Session-Id, MCP-Protocol-Version, WWW-Authenticate, Retry-After, Gantz-Error";
+
+/// How long a browser may remember a preflight, seconds. Short: a policy changes with the next `gantz run`.
+const PREFLIGHT_MAX_AGE: u32 = 600;
+
+/// Checks the `Origin` of a request. `None`: the request comes from no page.
+///
+/// Allowed are the tunnel's own origin, pages of the caller's own machine (inspectors run there), and what the tunnel's
+/// owner allows.
+pub(super) fn check(parts: &Parts, authority: &Authority, policy: &Policy) -> Result<Option<HeaderValue>, Failure> {
+    let mut values = parts.headers.get_all(header::ORIGIN).into_iter();
+    let Some(origin) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Failure::OriginNotAllowed);
+    }
+    let text = origin.to_str().map_err(|_| Failure::OriginNotAllowed)?;
+    let is_listed = policy.allowed_origins.iter().any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(text));
+    if is_listed || is_own(text, authority) { Ok(Some(origin.clone())) } else { Err(Failure::OriginNotAllowed) }
+}
+
+fn is_own(origin: &str, own: &Authority) -> bool {
+    let Some(host) = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://")) else { return false };
+    let Ok((host, port)) = authority::parse(host) else { return false };
+    host.is_loopback() || authority::parse(own.as_str()).is_ok_and(|own| own == (host, port))
+}
+
+/// Whether this is a preflight: it carries no token, and the edge answers it.
+pub(super) fn is_preflight(parts: &Parts) -> bool {
+    parts.method == Method::OPTIONS
+        && parts.headers.contains_key(header::ORIGIN)
+        && parts.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// The answer to a preflight from an allowed origin.
+pub(super) fn preflight(parts: &Parts, origin: &HeaderValue) -> Response<EdgeBody> {
+    let mut response = Response::new(EdgeBody::Empty);
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let fields = response.headers_mut();
+    let methods = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+    fields.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+    // What is asked for is allowed: MCP grows new `Mcp-*` fields, and the token decides in any case.
+    if let Some(asked) = parts.headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+        fields.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
+    }
+    fields.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from(PREFLIGHT_MAX_AGE));
+    allow(fields, origin);
+    response
+}
+
+/// Lets the page of `origin` read an answer. The local server's own CORS fields are replaced: they speak of origins
+/// that it never saw.
+pub(super) fn allow(fields: &mut HeaderMap, origin: &HeaderValue) {
+    const REPLACED: [HeaderName; 2] =
+        [header::ACCESS_CONTROL_ALLOW_CREDENTIALS, header::ACCESS_CONTROL_EXPOSE_HEADERS];
+    for name in REPLACED {
+        fields.remove(name);
+    }
+    fields.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    fields.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+    fields.append(header::VARY, HeaderValue::from_static("Origin"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whose_pages_may_call() {
+        let own = Authority::from_static("cool.relay.test:8443");
+        let policy = Policy { allowed_origins: vec!["https://app.example".into()], ..Policy::default() };
+        for (origin, allowed) in [
+            ("https://cool.relay.test:8443", true),
+            ("https://cool.relay.test", false),
+            ("https://other.relay.test:8443", false),
+            ("http://localhost:6274", true),
+            ("http://127.0.0.1:6274", true),
+            ("https://app.example", true),
+            ("https://app.example.evil", false),
+            ("http://localhost.evil", false),
+            ("null", false),
+            ("", false),
+        ] {
+            let (parts, ()) = http::Request::builder()
+                .header(header::ORIGIN, origin)
+                .body(())
+                .map(http::Request::into_parts)
+                .unwrap_or_default();
+            assert_eq!(check(&parts, &own, &policy).is_ok(), allowed, "{origin}");
+        }
+    }
+}

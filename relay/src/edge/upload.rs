@@ -1,0 +1,84 @@
+//! The caller's body on its way to the agent.
+
+use std::pin::Pin;
+
+use bytes::Bytes;
+use gantz_shared::fields::{Nominated, is_hop_by_hop};
+use gantz_shared::reset::StreamCode;
+use gantz_transport::{FrameWriter, WriteError};
+use http::HeaderMap;
+use http_body::{Body, Frame};
+use http_body_util::BodyExt;
+
+/// How an upload ended before its end.
+#[derive(Debug)]
+pub(super) enum UploadError {
+    /// The body is over the limit.
+    TooLarge,
+    /// The caller broke off, or sent a body that is not HTTP.
+    Caller,
+    /// The tunnel broke.
+    Tunnel,
+}
+
+/// An upload that runs by being polled, wherever that is.
+pub(super) type Upload = Pin<Box<dyn Future<Output = Result<(), UploadError>> + Send>>;
+
+/// Sends `body`, of at most `limit` bytes, behind the `HEAD` that `writer` has gathered. Not cancel-safe: dropped, it
+/// resets the stream.
+pub(super) async fn upload<B>(mut body: B, mut writer: FrameWriter, limit: Option<u64>) -> Result<(), UploadError>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::fmt::Display,
+{
+    let mut left = limit;
+    let mut trailers: Option<HeaderMap> = None;
+    writer.flush().await.or_else(|error| ended_early(&error))?;
+    while let Some(frame) = body.frame().await {
+        let frame = match frame {
+            Ok(frame) => frame,
+            Err(error) => {
+                tracing::debug!(%error, "caller's body broke off");
+                writer.reset(StreamCode::BodyAborted);
+                return Err(UploadError::Caller);
+            }
+        };
+        let piece = match frame.into_data() {
+            Ok(piece) => piece,
+            Err(frame) => {
+                trailers = Frame::into_trailers(frame).ok();
+                continue;
+            }
+        };
+        if let Some(left) = &mut left {
+            match left.checked_sub(piece.len() as u64) {
+                Some(rest) => *left = rest,
+                None => {
+                    writer.reset(StreamCode::BodyTooLarge);
+                    return Err(UploadError::TooLarge);
+                }
+            }
+        }
+        // The last piece of a body leaves together with the end of the message.
+        let piece = if body.is_end_stream() { writer.gather(piece) } else { Some(piece) };
+        if let Some(piece) = piece
+            && let Err(error) = writer.data(piece).await
+        {
+            return ended_early(&error);
+        }
+    }
+    let nominated = trailers.as_ref().map(Nominated::by).unwrap_or_default();
+    let keep = |name: &http::HeaderName| !is_hop_by_hop(name) && !nominated.contains(name);
+    writer.end(trailers.as_ref(), keep).await.or_else(|error| ended_early(&error))
+}
+
+/// An agent that needs no more of a body says so; the answer is on its way.
+fn ended_early(error: &WriteError) -> Result<(), UploadError> {
+    match error {
+        WriteError::Stopped(StreamCode::NotNeeded) => Ok(()),
+        error => {
+            tracing::debug!(%error, "upload broke off");
+            Err(UploadError::Tunnel)
+        }
+    }
+}

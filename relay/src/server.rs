@@ -1,0 +1,217 @@
+//! A running relay: everything that was bound, wired together, and its end.
+
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::path::Path;
+use std::sync::Arc;
+use std::{fmt, io};
+
+use gantz_shared::control::Limits;
+use gantz_transport::quic::Listener;
+use http::uri::Scheme;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, PublicOrigin, Routing, TlsConfig};
+use crate::directory::{Directory, Memory};
+use crate::edge::{self, Edge, Transport};
+use crate::state::{self, StateError};
+use crate::tls::{self, LocalCa, TlsError};
+use crate::tunnels::{self, Greeter, Tickets};
+use crate::admin;
+
+/// What the caller has bound: port 0 is the caller's choice, and a port that is taken is the caller's to explain.
+#[derive(Debug)]
+pub struct Sockets {
+    /// The public's HTTP; more than one where a name has several addresses.
+    pub edge: Vec<TcpListener>,
+    /// The agents' QUIC.
+    pub agents: UdpSocket,
+    /// Plain HTTP that sends callers to HTTPS.
+    pub http: Option<TcpListener>,
+    /// The operator's own.
+    pub admin: Option<TcpListener>,
+}
+
+/// A running relay. Dropped without [`shutdown`](Self::shutdown) it ends at once.
+pub struct Relay {
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+    cut: CancellationToken,
+    drain: std::time::Duration,
+    addresses: Addresses,
+    ca: Option<LocalCa>,
+}
+
+#[derive(Debug)]
+struct Addresses {
+    edge: SocketAddr,
+    agents: SocketAddr,
+    http: Option<SocketAddr>,
+    admin: Option<SocketAddr>,
+}
+
+/// Why a relay did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// No certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The state folder does not do its part.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// A socket does not do its part.
+    #[error("socket: {0}")]
+    Socket(#[from] io::Error),
+    /// There is nothing to listen on.
+    #[error("no address to listen on")]
+    NoListener,
+}
+
+impl Relay {
+    /// Starts everything; when this returns, the relay answers.
+    ///
+    /// # Errors
+    /// [`StartError`]
+    pub fn start(config: Config, sockets: Sockets) -> Result<Self, StartError> {
+        if let Some(dir) = &config.state_dir {
+            state::create(dir)?;
+        }
+        let certificates = tls::load(&config)?;
+        let key = state::key(config.state_dir.as_deref(), "ticket.key")?;
+        let edge_address = sockets.edge.first().ok_or(StartError::NoListener)?.local_addr()?;
+        let is_plain = config.tls == TlsConfig::Off;
+        let public = config.public.clone().unwrap_or(PublicOrigin {
+            scheme: if is_plain { Scheme::HTTP } else { Scheme::HTTPS },
+            port: edge_address.port(),
+        });
+
+        let directory: Arc<dyn Directory> = Arc::new(Memory::default());
+        let greeter = Arc::new(Greeter {
+            directory: directory.clone(),
+            tickets: Tickets::new(&key),
+            origin: origin(&config, &public),
+            limits: Limits { max_body: config.max_body },
+        });
+        let agents = Listener::new(sockets.agents, tls::server_config(certificates.current.clone(), &[])?)?;
+        let transport = if is_plain {
+            Transport::Plain
+        } else {
+            Transport::tls(tls::server_config(certificates.current.clone(), &[b"h2", b"http/1.1"])?)
+        };
+
+        let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
+        let mut tasks = JoinSet::new();
+        let addresses = Addresses {
+            edge: edge_address,
+            agents: agents.local_addr()?,
+            http: sockets.http.as_ref().map(TcpListener::local_addr).transpose()?,
+            admin: sockets.admin.as_ref().map(TcpListener::local_addr).transpose()?,
+        };
+        let drain = config.drain;
+        let edge = Edge::new(config, public, directory);
+        for listener in sockets.edge {
+            tasks.spawn(edge::serve(listening(listener)?, transport.clone(), edge.clone(), stop.clone(), cut.clone()));
+        }
+        if let Some(listener) = sockets.http {
+            let redirect = Transport::Redirect;
+            tasks.spawn(edge::serve(listening(listener)?, redirect, edge.clone(), stop.clone(), cut.clone()));
+        }
+        if let Some(listener) = sockets.admin {
+            let (listener, stop) = (listening(listener)?, stop.clone());
+            tasks.spawn(async move {
+                if let Err(error) = admin::serve(listener, stop).await {
+                    tracing::error!(%error, "admin listener failed");
+                }
+            });
+        }
+        tasks.spawn(tunnels::serve(agents, greeter, stop.clone(), cut.clone(), drain.as_secs()));
+        if let Some(watch) = certificates.watch {
+            let (current, stop) = (certificates.current, stop.clone());
+            tasks.spawn(async move {
+                stop.run_until_cancelled(watch.run(current)).await;
+            });
+        }
+        Ok(Self { tasks, stop, cut, drain, addresses, ca: certificates.ca })
+    }
+
+    /// Where the public is answered.
+    #[must_use]
+    pub fn edge_addr(&self) -> SocketAddr {
+        self.addresses.edge
+    }
+
+    /// Where agents are answered.
+    #[must_use]
+    pub fn agent_addr(&self) -> SocketAddr {
+        self.addresses.agents
+    }
+
+    /// Where plain HTTP is sent to HTTPS.
+    #[must_use]
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.addresses.http
+    }
+
+    /// Where the operator is answered.
+    #[must_use]
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.addresses.admin
+    }
+
+    /// The certificate, in PEM, that agents and callers have to trust when the relay has its own CA.
+    #[must_use]
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.ca.as_ref().map(|ca| ca.pem.as_str())
+    }
+
+    /// The file that [`ca_pem`](Self::ca_pem) is kept in.
+    #[must_use]
+    pub fn ca_path(&self) -> Option<&Path> {
+        self.ca.as_ref().and_then(|ca| ca.path.as_deref())
+    }
+
+    /// SHA-256 of [`ca_pem`](Self::ca_pem)'s certificate.
+    #[must_use]
+    pub fn ca_fingerprint(&self) -> Option<&str> {
+        self.ca.as_ref().map(|ca| ca.fingerprint.as_str())
+    }
+
+    /// Stops accepting, tells the agents, lets streams finish for as long as the configuration says, and ends. `true`
+    /// when everything had finished by itself.
+    pub async fn shutdown(mut self) -> bool {
+        self.stop.cancel();
+        let edge_done = async {
+            // The tunnels' task ends only after the cut: it is the last one.
+            while self.tasks.len() > 1 && self.tasks.join_next().await.is_some() {}
+        };
+        let drained = tokio::time::timeout(self.drain, edge_done).await.is_ok();
+        self.cut.cancel();
+        while self.tasks.join_next().await.is_some() {}
+        drained
+    }
+}
+
+impl fmt::Debug for Relay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Relay").field("addresses", &self.addresses).finish_non_exhaustive()
+    }
+}
+
+fn listening(listener: TcpListener) -> io::Result<tokio::net::TcpListener> {
+    listener.set_nonblocking(true)?;
+    tokio::net::TcpListener::from_std(listener)
+}
+
+fn origin(config: &Config, public: &PublicOrigin) -> String {
+    let host = match config.routing {
+        Routing::Names => format!("*.{}", config.domain.as_str()),
+        Routing::Single => config.domain.as_str().to_owned(),
+    };
+    let default = if public.scheme == Scheme::HTTPS { 443 } else { 80 };
+    if public.port == default {
+        format!("{}://{host}", public.scheme)
+    } else {
+        format!("{}://{host}:{}", public.scheme, public.port)
+    }
+}

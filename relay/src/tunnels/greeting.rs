@@ -1,0 +1,106 @@
+//! The agent's first message and the relay's answer to it.
+
+use std::sync::Arc;
+
+use gantz_shared::control::{FromAgent, FromRelay, Hello, RefusalCode, Refused, Secret, Welcome};
+use gantz_shared::name::Name;
+use gantz_shared::reset::CloseCode;
+use gantz_transport::Connection;
+use gantz_transport::control::{ControlReceiver, ControlSender, Error};
+
+use super::{Greeter, Tunnel};
+use crate::directory::{ClaimError, Right};
+
+/// Random names that are tried before the relay gives up: with 2^48 of them a second try is already a wonder.
+const RANDOM_TRIES: usize = 8;
+
+impl Greeter {
+    /// Reads `hello` and opens the tunnel, or says why not. `None`: the agent was refused, or went away.
+    pub(super) async fn greet(
+        &self,
+        connection: &Connection,
+        sender: &mut ControlSender,
+        receiver: &mut ControlReceiver,
+    ) -> Result<Option<Arc<Tunnel>>, Error> {
+        let hello = match receiver.receive().await? {
+            Some(FromAgent::Hello(hello)) => hello,
+            Some(_) => return Err(Error::Truncated),
+            None => return Ok(None),
+        };
+        let agent: String = hello.agent.chars().take(64).collect();
+        match self.claim(connection, &hello) {
+            Ok(tunnel) => {
+                let name = tunnel.name().clone();
+                let welcome = Welcome {
+                    url: self.origin.replace('*', name.as_str()),
+                    resume: self.tickets.issue(&name, hello.access_key.as_ref()),
+                    relay: concat!("gantz-relay/", env!("CARGO_PKG_VERSION")).to_owned(),
+                    limits: self.limits,
+                    name,
+                };
+                tracing::info!(name = %tunnel.name(), agent = ?agent, peer = %connection.remote_address(), open = hello.policy.open, "tunnel opened");
+                if let Err(error) = sender.send(&FromRelay::Welcome(welcome)).await {
+                    self.directory.release(&tunnel, true);
+                    return Err(error);
+                }
+                Ok(Some(tunnel))
+            }
+            Err(refused) => {
+                tracing::info!(code = ?refused.code, agent = ?agent, peer = %connection.remote_address(), "agent refused");
+                sender.send(&FromRelay::Refused(refused)).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn claim(&self, connection: &Connection, hello: &Hello) -> Result<Arc<Tunnel>, Refused> {
+        hello.policy.check().map_err(|error| refused(RefusalCode::InvalidHello, error.to_string()))?;
+        let claim = |name: Name, right| {
+            let tunnel = Tunnel::new(name, connection.clone(), hello.policy.clone());
+            self.directory.claim(&tunnel, right).map(|ghost| {
+                if let Some(ghost) = ghost {
+                    ghost.close(CloseCode::Replaced, "the same agent opened a newer tunnel of this name");
+                }
+                tunnel
+            })
+        };
+        let resumed = hello.resume.as_ref().and_then(|ticket| self.redeem(ticket, hello));
+        if let Some(name) = resumed {
+            return claim(name, Right::Ticket).map_err(|error| unclaimed(&error));
+        }
+        if let Some(wanted) = &hello.wanted_name {
+            let name =
+                Name::parse(wanted).map_err(|error| refused(RefusalCode::InvalidName, error.to_string()))?;
+            return claim(name, Right::First).map_err(|error| unclaimed(&error));
+        }
+        let mut last = ClaimError::Full;
+        for _ in 0..RANDOM_TRIES {
+            match claim(Name::random(&mut rand::rng()), Right::First) {
+                Ok(tunnel) => return Ok(tunnel),
+                Err(error @ ClaimError::Full) => return Err(unclaimed(&error)),
+                Err(error) => last = error,
+            }
+        }
+        Err(unclaimed(&last))
+    }
+
+    /// The name of the agent's ticket, unless the agent now wishes for another one.
+    fn redeem(&self, ticket: &Secret, hello: &Hello) -> Option<Name> {
+        let name = self.tickets.redeem(ticket, hello.access_key.as_ref())?;
+        let wishes_otherwise =
+            hello.wanted_name.as_deref().is_some_and(|wanted| !wanted.eq_ignore_ascii_case(name.as_str()));
+        (!wishes_otherwise).then_some(name)
+    }
+}
+
+fn refused(code: RefusalCode, message: String) -> Refused {
+    Refused { code, message, retry_after: None }
+}
+
+fn unclaimed(error: &ClaimError) -> Refused {
+    let (code, retry_after) = match error {
+        ClaimError::Taken(_) => (RefusalCode::NameTaken, None),
+        ClaimError::Full => (RefusalCode::RelayFull, Some(60)),
+    };
+    Refused { code, message: error.to_string(), retry_after }
+}

@@ -1,0 +1,27 @@
+//! The agents' side: accepts QUIC connections, greets agents, and keeps each tunnel's control stream.
+
+mod greeting;
+mod listener;
+mod session;
+mod ticket;
+mod tunnel;
+
+pub(crate) use listener::serve;
+pub(crate) use ticket::Tickets;
+pub(crate) use tunnel::{Admission, OpenError, Tunnel};
+
+use std::sync::Arc;
+
+use crate::directory::Directory;
+
+/// What greeting an agent needs to know.
+pub(crate) struct Greeter {
+    /// Who holds which name.
+    pub(crate) directory: Arc<dyn Directory>,
+    /// Makes and checks resume tickets.
+    pub(crate) tickets: Tickets,
+    /// `scheme://*.domain[:port]`, the star standing for the name; without a star it is the origin of every tunnel.
+    pub(crate) origin: String,
+    /// What agents are told about limits.
+    pub(crate) limits: gantz_shared::control::Limits,
+}

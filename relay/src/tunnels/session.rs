@@ -1,0 +1,137 @@
+//! The life of one tunnel: handshake, control messages, end.
+
+use std::sync::Arc;
+
+use gantz_shared::control::{self, FromAgent, FromRelay};
+use gantz_shared::limits::HANDSHAKE_DEADLINE;
+use gantz_shared::reset::CloseCode;
+use gantz_transport::{Connection, Dropped};
+use gantz_transport::control::{ControlReceiver, ControlSender, Error, channel};
+use gantz_transport::quic::Incoming;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use super::{Greeter, Tunnel};
+
+/// Runs one agent's connection from its first packet to its end. `greeted` is called when the handshake is over,
+/// however it ended.
+pub(super) async fn run(
+    incoming: Incoming,
+    greeter: &Greeter,
+    stop: &CancellationToken,
+    drain_secs: u64,
+    greeted: impl FnOnce(),
+) {
+    let peer = incoming.remote_address();
+    let deadline = Instant::now() + HANDSHAKE_DEADLINE;
+    let session = shake_hands(incoming, greeter, deadline).await;
+    greeted();
+    let Some(Session { connection, tunnel, mut sender, mut receiver }) = session else {
+        tracing::debug!(%peer, "no tunnel came about");
+        return;
+    };
+
+    let ended = tokio::select! {
+        ended = converse(&tunnel, &mut sender, &mut receiver) => ended,
+        lost = connection.closed() => Ended::Away(lost.to_string()),
+        () = stop.cancelled() => Ended::Stopping,
+    };
+    match &ended {
+        Ended::Goodbye => connection.close(CloseCode::Done, "goodbye"),
+        Ended::Protocol(error) => connection.close(CloseCode::Protocol, error),
+        Ended::Away(_) => {}
+        Ended::Stopping => {
+            // Whether the agent hears it or not, the connection ends with the listener.
+            if let Err(error) = sender.send(&FromRelay::Draining { deadline_secs: drain_secs }).await {
+                tracing::debug!(%error, "agent did not hear of the drain");
+            }
+            connection.closed().await;
+        }
+    }
+    greeter.directory.release(&tunnel, !matches!(ended, Ended::Goodbye));
+    tracing::info!(name = %tunnel.name(), reason = %ended, "tunnel closed");
+}
+
+/// A tunnel that is open, with its control stream.
+struct Session {
+    connection: Connection,
+    tunnel: Arc<Tunnel>,
+    sender: ControlSender,
+    receiver: ControlReceiver,
+}
+
+/// From the first packet to `welcome`, or to the end of the connection.
+async fn shake_hands(incoming: Incoming, greeter: &Greeter, deadline: Instant) -> Option<Session> {
+    let peer = incoming.remote_address();
+    let connection = match timeout_at(deadline, incoming.accept()).await {
+        Ok(Ok(connection)) => connection,
+        Ok(Err(error)) => {
+            tracing::debug!(%peer, %error, "agent's handshake failed");
+            return None;
+        }
+        Err(_) => return None,
+    };
+    let greeting = async {
+        let stream = connection.accept(Dropped::CONTROL).await.map_err(gantz_transport::WriteError::from)?;
+        let (mut sender, mut receiver) = channel(stream);
+        Ok::<_, Error>(match greeter.greet(&connection, &mut sender, &mut receiver).await? {
+            Some(tunnel) => Some((tunnel, sender, receiver)),
+            None => {
+                sender.finish().await?;
+                None
+            }
+        })
+    };
+    let (code, reason) = match timeout_at(deadline, greeting).await {
+        Ok(Ok(Some((tunnel, sender, receiver)))) => return Some(Session { connection, tunnel, sender, receiver }),
+        Ok(Ok(None)) => (CloseCode::Refused, "refused".to_owned()),
+        Ok(Err(error)) => (CloseCode::Protocol, error.to_string()),
+        Err(_) => (CloseCode::HandshakeTimeout, "no hello in time".to_owned()),
+    };
+    tracing::info!(%peer, reason, "agent turned away");
+    connection.close(code, &reason);
+    None
+}
+
+/// How a tunnel ended.
+#[derive(Debug)]
+enum Ended {
+    Goodbye,
+    Protocol(String),
+    Away(String),
+    Stopping,
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Goodbye => f.write_str("goodbye"),
+            Self::Protocol(error) => write!(f, "protocol error: {error}"),
+            Self::Away(lost) => f.write_str(lost),
+            Self::Stopping => f.write_str("relay stops"),
+        }
+    }
+}
+
+async fn converse(tunnel: &Tunnel, sender: &mut ControlSender, receiver: &mut ControlReceiver) -> Ended {
+    loop {
+        let answered = match receiver.receive().await {
+            Ok(Some(FromAgent::SetTokens { generation, tokens })) => {
+                if let Err(error) = control::check_tokens(&tokens) {
+                    return Ended::Protocol(error.to_string());
+                }
+                tunnel.set_tokens(tokens);
+                sender.send(&FromRelay::TokensApplied { generation }).await
+            }
+            Ok(Some(FromAgent::Goodbye)) => return Ended::Goodbye,
+            Ok(Some(_)) => return Ended::Protocol("hello came twice".into()),
+            Ok(None) => return Ended::Protocol("the control stream ended".into()),
+            Err(error) => Err(error),
+        };
+        match answered {
+            Ok(()) => {}
+            Err(Error::Read(_) | Error::Write(_)) => return Ended::Away("the control stream broke off".into()),
+            Err(error) => return Ended::Protocol(error.to_string()),
+        }
+    }
+}

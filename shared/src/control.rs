@@ -1,0 +1,274 @@
+//! The messages of the control stream: JSON behind a four-byte big-endian length, 64 KiB at most. Unknown fields are
+//! ignored, so that either end can learn to say more; an unknown message is an error, so that neither misses what the
+//! other relies on.
+
+use std::fmt;
+
+use bytes::{Buf, BufMut, BytesMut};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::limits::{MAX_ALLOWED_ORIGINS, MAX_CONTROL_MESSAGE, MAX_LABEL, MAX_TOKENS};
+use crate::name::Name;
+use crate::token::Digest;
+
+/// What an agent says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FromAgent {
+    /// The first message.
+    Hello(Hello),
+    /// Replaces all tokens of the tunnel.
+    SetTokens {
+        /// Counts up; the answer repeats it.
+        generation: u64,
+        /// All live tokens.
+        tokens: Vec<TokenEntry>,
+    },
+    /// The tunnel is closed on purpose: its name is not held for the agent's return.
+    Goodbye,
+}
+
+/// What a relay says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FromRelay {
+    /// The tunnel is open.
+    Welcome(Welcome),
+    /// The tunnel is not opened.
+    Refused(Refused),
+    /// From now on callers are checked against this generation of tokens.
+    TokensApplied {
+        /// The generation of [`FromAgent::SetTokens`].
+        generation: u64,
+    },
+    /// The relay will close the tunnel; a new one can be opened now.
+    Draining {
+        /// Seconds until streams that are still open are cut.
+        deadline_secs: u64,
+    },
+}
+
+/// An agent introduces itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Hello {
+    /// Name and version of the agent, for the log.
+    pub agent: String,
+    /// The relay's permission to open tunnels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_key: Option<Secret>,
+    /// The name the user asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted_name: Option<String>,
+    /// The ticket of an earlier `welcome`: the same name again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume: Option<Secret>,
+    /// Who may call.
+    #[serde(flatten)]
+    pub policy: Policy,
+}
+
+/// Who may call through a tunnel.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Policy {
+    /// `true`: everybody, without a token. Deliberate, and never a default.
+    #[serde(default)]
+    pub open: bool,
+    /// The live tokens.
+    #[serde(default)]
+    pub tokens: Vec<TokenEntry>,
+    /// Browser origins that may call besides the tunnel's own and loopback ones; `*` is every origin.
+    #[serde(default)]
+    pub allowed_origins: Vec<String>,
+}
+
+/// One live token, as the relay knows it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TokenEntry {
+    /// Names the token in logs and to the agent; not secret.
+    pub id: String,
+    /// SHA-256 of the token.
+    pub digest: Digest,
+    /// Seconds since 1970 by the relay's clock at which it dies; none: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<u64>,
+    /// What its owner calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+}
+
+/// The relay opens the tunnel.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The tunnel's name.
+    pub name: Name,
+    /// Its public origin, such as `https://cool-penguin-7f3k9q.relay.example.com`, without a path.
+    pub url: String,
+    /// Brings the same name back later.
+    pub resume: Secret,
+    /// The relay's version, for the log.
+    #[serde(default)]
+    pub relay: String,
+    /// What the relay lets through.
+    pub limits: Limits,
+}
+
+/// The relay's limits, so that an agent can tell its user before they are met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Largest request body, bytes; 0: no limit.
+    pub max_body: u64,
+}
+
+/// The relay does not open the tunnel.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Refused {
+    /// Which kind of refusal, for programs.
+    pub code: RefusalCode,
+    /// What to show to the user.
+    pub message: String,
+    /// Seconds after which another try makes sense; none: the refusal is final.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
+}
+
+/// Kinds of refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RefusalCode {
+    /// The access key is missing, wrong, revoked or expired.
+    BadKey,
+    /// Somebody else holds the name.
+    NameTaken,
+    /// The wish is not a name.
+    InvalidName,
+    /// The message breaks a limit.
+    InvalidHello,
+    /// The relay has as many tunnels as it may have.
+    RelayFull,
+    /// The relay is shutting down.
+    Draining,
+    /// The agent is too old for this relay.
+    TooOld,
+    /// A kind that this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// A secret in a message: it travels, but `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret.
+    #[must_use]
+    pub fn new(secret: String) -> Self {
+        Self(secret)
+    }
+
+    /// The secret itself.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+impl Policy {
+    /// Checks what serde cannot: counts and lengths.
+    ///
+    /// # Errors
+    /// [`ControlError::Limit`] names what is over its limit.
+    pub fn check(&self) -> Result<(), ControlError> {
+        if self.allowed_origins.len() > MAX_ALLOWED_ORIGINS {
+            return Err(ControlError::Limit { what: "allowed origins", limit: MAX_ALLOWED_ORIGINS });
+        }
+        check_tokens(&self.tokens)
+    }
+}
+
+/// Checks a list of tokens against its limits.
+///
+/// # Errors
+/// [`ControlError::Limit`] names what is over its limit.
+pub fn check_tokens(tokens: &[TokenEntry]) -> Result<(), ControlError> {
+    if tokens.len() > MAX_TOKENS {
+        return Err(ControlError::Limit { what: "tokens", limit: MAX_TOKENS });
+    }
+    let too_long = |text: &str| text.len() > MAX_LABEL;
+    if tokens.iter().any(|token| too_long(&token.id) || token.label.as_deref().is_some_and(too_long)) {
+        return Err(ControlError::Limit { what: "characters in a token's id or label", limit: MAX_LABEL });
+    }
+    Ok(())
+}
+
+/// Appends one message.
+///
+/// # Errors
+/// [`ControlError::TooLong`]; `out` is then as it was.
+pub fn encode(message: &impl Serialize, out: &mut BytesMut) -> Result<(), ControlError> {
+    let start = out.len();
+    out.put_u32(0);
+    let written = serde_json::to_writer((&mut *out).writer(), message);
+    let len = out.len() - start - 4;
+    if let Err(error) = written {
+        out.truncate(start);
+        return Err(ControlError::Malformed(error.to_string()));
+    }
+    if len > MAX_CONTROL_MESSAGE {
+        out.truncate(start);
+        return Err(ControlError::TooLong(len));
+    }
+    out[start..start + 4].copy_from_slice(&(len as u32).to_be_bytes());
+    Ok(())
+}
+
+/// Takes one message off the front of `buf`; `None` when it is not all there yet.
+///
+/// # Errors
+/// [`ControlError`]; the tunnel is then to be closed.
+pub fn decode<M: DeserializeOwned>(buf: &mut BytesMut) -> Result<Option<M>, ControlError> {
+    let Some(prefix) = buf.first_chunk::<4>() else { return Ok(None) };
+    let len = u32::from_be_bytes(*prefix) as usize;
+    if len > MAX_CONTROL_MESSAGE {
+        return Err(ControlError::TooLong(len));
+    }
+    if buf.len() < 4 + len {
+        return Ok(None);
+    }
+    buf.advance(4);
+    let message = buf.split_to(len);
+    // The text of serde's error can quote the message, and with it a secret: only its place is told.
+    serde_json::from_slice(&message)
+        .map(Some)
+        .map_err(|error| ControlError::Malformed(format!("{:?} error at column {}", error.classify(), error.column())))
+}
+
+/// What is wrong with a control message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ControlError {
+    /// Over [`MAX_CONTROL_MESSAGE`].
+    #[error("control message of {0} bytes is over the limit of {MAX_CONTROL_MESSAGE}")]
+    TooLong(usize),
+    /// Not a message that this version knows.
+    #[error("malformed control message: {0}")]
+    Malformed(String),
+    /// More of something than allowed.
+    #[error("more than {limit} {what}")]
+    Limit {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much there may be.
+        limit: usize,
+    },
+}
