@@ -5,6 +5,7 @@
 
 pub mod authority;
 pub mod control;
+pub mod failure;
 pub mod fields;
 pub mod limits;
 pub mod name;

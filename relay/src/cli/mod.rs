@@ -1,12 +1,12 @@
 //! The command line of `gantz-relay`: flags and environment to a [`crate::Config`] and bound sockets.
 
-mod failure;
 mod serve;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-pub use failure::{Exit, Failure};
+use gantz_shared::failure::Exit;
 pub use serve::ServeArgs;
 
 /// The relay of gantz: answers on public names and carries each request to the agent that holds the name.
@@ -41,7 +41,8 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => Exit::Fine.into(),
         Err(failure) => {
-            failure.print();
+            // There is nowhere left to report that stderr is gone.
+            let _ = write!(std::io::stderr(), "{failure}");
             failure.exit.into()
         }
     }

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
+use gantz_shared::failure::{Exit, Failure};
 use http::uri::Scheme;
 use ipnet::IpNet;
 use tokio::signal;
 
-use super::{Exit, Failure};
 use crate::config::{Config, Domain, PublicOrigin, TlsConfig};
 use crate::{Relay, Sockets, StartError, runtime};
 
@@ -165,7 +165,7 @@ fn config(args: &ServeArgs) -> Result<Config, Failure> {
         TlsArg::Acme => {
             return Err(usage("--tls acme is not built yet")
                 .why("this version does not obtain certificates by itself")
-                .try_this("--tls files with a certificate of yours, --tls self-signed, or --tls off behind a proxy"));
+                .hint("--tls files with a certificate of yours, --tls self-signed, or --tls off behind a proxy"));
         }
         TlsArg::Files => match (&args.tls_cert, &args.tls_key) {
             (Some(cert), Some(key)) => TlsConfig::Files { cert: cert.clone(), key: key.clone() },
@@ -175,7 +175,7 @@ fn config(args: &ServeArgs) -> Result<Config, Failure> {
     if args.access == AccessArg::Keys {
         return Err(usage("--access keys is not built yet")
             .why("this version does not check access keys, and would let everybody in")
-            .try_this("--access open, where only people you trust reach the relay's UDP port"));
+            .hint("--access open, where only people you trust reach the relay's UDP port"));
     }
     let public = args.public_url.as_ref().map(|url| public_origin(url, &args.domain)).transpose()?;
     let state_dir = match &args.state_dir {
@@ -183,7 +183,7 @@ fn config(args: &ServeArgs) -> Result<Config, Failure> {
         None => default_state_dir().ok_or_else(|| {
             usage("there is no folder for the relay's state")
                 .why("the user of this process has no home folder")
-                .try_this("--state-dir DIR")
+                .hint("--state-dir DIR")
         })?,
     };
     Ok(Config {
@@ -208,7 +208,7 @@ fn public_origin(url: &http::Uri, domain: &Domain) -> Result<PublicOrigin, Failu
     let bad = |why: &str| {
         Failure::new(Exit::Usage, format!("--public-url {url} cannot be used"))
             .why(why)
-            .try_this(format!("https://{}", domain.as_str()))
+            .hint(format!("https://{}", domain.as_str()))
     };
     let scheme = match url.scheme_str() {
         Some("https") => Scheme::HTTPS,
@@ -261,7 +261,7 @@ fn taken(address: SocketAddr, protocol: &str, flag: &str, error: &io::Error) -> 
         }
         _ => format!("an address of this machine with {flag}"),
     };
-    Failure::new(Exit::Failed, format!("cannot listen on {address} ({protocol})")).why(error).try_this(hint)
+    Failure::new(Exit::Failed, format!("cannot listen on {address} ({protocol})")).why(error).hint(hint)
 }
 
 fn start_failure(error: &StartError) -> Failure {
@@ -276,7 +276,7 @@ fn init_logs(args: &ServeArgs) {
         _ => "debug",
     };
     let filter = EnvFilter::try_from_env("GANTZ_RELAY_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let colour = std::io::IsTerminal::is_terminal(&io::stderr()) && std::env::var_os("NO_COLOR").is_none();
+    let colour = io::IsTerminal::is_terminal(&io::stderr()) && std::env::var_os("NO_COLOR").is_none();
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour);
     match args.log_format {
         LogFormat::Text => logs.init(),

@@ -300,7 +300,7 @@ async fn switch(
     }
     edge.upgraded.spawn(async move {
         match on_upgrade.await {
-            Ok(io) => gantz_transport::splice::splice(reader, writer, TokioIo::new(io)).await,
+            Ok(io) => gantz_transport::splice::splice(&mut reader, &mut writer, TokioIo::new(io)).await,
             Err(error) => tracing::debug!(%error, "caller went away before its upgrade"),
         }
     });

@@ -12,7 +12,7 @@ const BUFFER: usize = 64 << 10;
 
 /// Copies until both directions have ended, or one of them has failed; then both are given up. `reader` stands behind
 /// its `UPGRADED` frame, `writer` has sent its own.
-pub async fn splice(mut reader: FrameReader, mut writer: FrameWriter, io: impl AsyncRead + AsyncWrite) {
+pub async fn splice(reader: &mut FrameReader, writer: &mut FrameWriter, io: impl AsyncRead + AsyncWrite) {
     let (mut from, mut to) = tokio::io::split(io);
     let inbound = async {
         while let Ok(event) = reader.event().await {

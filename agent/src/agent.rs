@@ -1,0 +1,163 @@
+//! A running agent: the tunnel, kept open until it is told to stop.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gantz_shared::control::Welcome;
+use http::{Method, StatusCode};
+use rand::RngExt;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{BACKOFF_FIRST, BACKOFF_MAX, Config};
+use crate::tunnel::{self, Ended, OpenError};
+use crate::upstream::Upstream;
+
+/// Hears what happens; called from the agent's runtime, so it must not block.
+pub type Observer = Arc<dyn Fn(&Event) + Send + Sync>;
+
+/// What happens after the start.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event {
+    /// The tunnel is lost; a new one is being opened.
+    Reconnecting {
+        /// How the old one ended.
+        reason: String,
+    },
+    /// The tunnel is open again.
+    Reconnected(Welcome),
+    /// A request was answered.
+    Request {
+        /// Its method.
+        method: Method,
+        /// Its path, without the query: that may hold secrets.
+        path: String,
+        /// The local server's status; `None`: there was no answer.
+        status: Option<StatusCode>,
+        /// From the request's first byte to the answer's last.
+        took: Duration,
+    },
+}
+
+/// A running agent. Dropped without [`shutdown`](Self::shutdown), its tunnel breaks.
+pub struct Agent {
+    welcome: Welcome,
+    stop: CancellationToken,
+    running: JoinHandle<Result<(), OpenError>>,
+}
+
+/// Why an agent did not start.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The local server cannot be called.
+    #[error("{0}")]
+    Upstream(String),
+    /// There is no tunnel.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+}
+
+impl Agent {
+    /// Opens the tunnel; when this returns, callers get through.
+    ///
+    /// # Errors
+    /// [`StartError`]
+    pub async fn start(config: Config, observer: Observer) -> Result<Self, StartError> {
+        let upstream = Arc::new(Upstream::new(&config).map_err(StartError::Upstream)?);
+        let session = tunnel::open(&config, None).await?;
+        let welcome = session.welcome().clone();
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(run(config, session, upstream, observer, stop.clone()));
+        Ok(Self { welcome, stop, running })
+    }
+
+    /// What the relay opened.
+    #[must_use]
+    pub fn welcome(&self) -> &Welcome {
+        &self.welcome
+    }
+
+    /// Waits until the agent ends by itself: the relay refuses to have it back. Cancel-safe.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn ended(&mut self) -> Result<(), OpenError> {
+        match (&mut self.running).await {
+            Ok(result) => result,
+            Err(error) => {
+                tracing::error!(%error, "agent task failed");
+                Ok(())
+            }
+        }
+    }
+
+    /// Lets requests in flight finish for [`crate::config::GRACE`], says goodbye, and ends.
+    pub async fn shutdown(mut self) {
+        self.stop.cancel();
+        if let Err(error) = (&mut self.running).await {
+            tracing::error!(%error, "agent task failed");
+        }
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        self.running.abort();
+    }
+}
+
+impl fmt::Debug for Agent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Agent").field("welcome", &self.welcome).finish_non_exhaustive()
+    }
+}
+
+async fn run(
+    mut config: Config,
+    mut session: tunnel::Session,
+    upstream: Arc<Upstream>,
+    observer: Observer,
+    stop: CancellationToken,
+) -> Result<(), OpenError> {
+    loop {
+        let ticket = session.welcome().resume.clone();
+        // The wish is granted: from here on the ticket brings the name back, and another's claim to it does not stop us.
+        config.name = Some(session.welcome().name.to_string());
+        let reason = match session.serve(&upstream, &observer, &stop).await {
+            Ended::Stopped => return Ok(()),
+            Ended::Replaced => {
+                return Err(OpenError::Greeting("another agent opened a newer tunnel of this name".into()));
+            }
+            Ended::Lost(reason) => reason,
+        };
+        observer(&Event::Reconnecting { reason });
+        let reopened = stop.run_until_cancelled(reopen(&config, &ticket)).await;
+        session = match reopened {
+            None => return Ok(()),
+            Some(reopened) => reopened?,
+        };
+        observer(&Event::Reconnected(session.welcome().clone()));
+    }
+}
+
+/// Tries until the tunnel is open again, or the relay refuses for good. The pauses grow, and are drawn evenly from
+/// nothing to their length, so that the agents of a relay that restarts do not come back all at once.
+async fn reopen(
+    config: &Config,
+    ticket: &gantz_shared::control::Secret,
+) -> Result<tunnel::Session, OpenError> {
+    let mut pause = BACKOFF_FIRST;
+    loop {
+        let jittered = pause.mul_f64(rand::rng().random::<f64>());
+        tokio::time::sleep(jittered).await;
+        match tunnel::open(config, Some(ticket.clone())).await {
+            Ok(session) => return Ok(session),
+            Err(error) if error.is_final() => return Err(error),
+            Err(error) => tracing::debug!(%error, "relay not reached"),
+        }
+        pause = (pause * 2).min(BACKOFF_MAX);
+    }
+}

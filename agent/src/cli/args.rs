@@ -1,0 +1,114 @@
+//! The flags of `gantz run`. Each has an environment variable; what neither gives may come from a file ([`super::file`]).
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use gantz_shared::control::Secret;
+use http::{HeaderName, HeaderValue};
+use serde::Deserialize;
+
+use super::snippet::Snippet;
+use crate::config::RelayAddress;
+use crate::upstream::Target;
+
+/// See the module's head.
+#[derive(Debug, Clone, Args)]
+pub(super) struct RunArgs {
+    /// The local server: a port, host:port, or a URL
+    #[arg(env = "GANTZ_TARGET")]
+    pub(super) target: Option<Target>,
+    /// Who may call: `token` (a fresh bearer token, the default of a bare --auth) or `none` (everybody)
+    #[arg(long, env = "GANTZ_AUTH", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "token", value_name = "token|none")]
+    pub(super) auth: Option<Auth>,
+    /// A token of your own instead of a fresh one, at least 128 bits long
+    #[arg(long, env = "GANTZ_TOKEN", hide_env_values = true, value_name = "TOKEN", value_parser = secret)]
+    pub(super) token: Option<Secret>,
+    /// How long the token lives; 0: for ever [default: 24h]
+    #[arg(long, env = "GANTZ_TOKEN_TTL", value_name = "TIME", value_parser = duration)]
+    pub(super) token_ttl: Option<Duration>,
+    /// The relay [default: one inside this process, for this machine only]
+    #[arg(long, env = "GANTZ_RELAY", value_name = "HOST[:PORT]")]
+    pub(super) relay: Option<RelayAddress>,
+    /// The relay's access key
+    #[arg(long, env = "GANTZ_KEY", hide_env_values = true, value_name = "KEY", value_parser = secret)]
+    pub(super) key: Option<Secret>,
+    /// The name to ask for [default: a random one]
+    #[arg(long, env = "GANTZ_NAME", value_name = "NAME")]
+    pub(super) name: Option<String>,
+    /// The relay's own certificate authority, PEM [default: those of the system]
+    #[arg(long, env = "GANTZ_RELAY_CA", value_name = "FILE")]
+    pub(super) relay_ca: Option<PathBuf>,
+    /// Browser origins that may call, besides pages of this machine; `*`: every page
+    #[arg(long, env = "GANTZ_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    pub(super) allow_origin: Vec<String>,
+    /// What the local server gets as Host [default: its own host and port]
+    #[arg(long, env = "GANTZ_HOST_HEADER", value_name = "HOST")]
+    pub(super) host_header: Option<HeaderValue>,
+    /// A field that every request to the local server gets, such as a credential of its own
+    #[arg(long, env = "GANTZ_UPSTREAM_HEADER", hide_env_values = true, value_name = "NAME: VALUE", value_parser = header)]
+    pub(super) upstream_header: Vec<(HeaderName, HeaderValue)>,
+    /// How long the local server may take to begin its answer; 0: as long as it likes [default: 5m]
+    #[arg(long, env = "GANTZ_UPSTREAM_TIMEOUT", value_name = "TIME", value_parser = duration)]
+    pub(super) upstream_timeout: Option<Duration>,
+    /// Start a small demo MCP server and forward to it
+    #[arg(long, env = "GANTZ_DEMO", conflicts_with = "target")]
+    pub(super) demo: bool,
+    /// Print JSON, one object a line, on stdout
+    #[arg(long, env = "GANTZ_JSON")]
+    pub(super) json: bool,
+    /// Print a line for each request
+    #[arg(long, env = "GANTZ_LOG_REQUESTS")]
+    pub(super) log_requests: bool,
+    /// Print a ready-to-paste configuration for a client
+    #[arg(long, env = "GANTZ_PRINT_CONFIG", value_enum, value_name = "CLIENT", conflicts_with = "json")]
+    pub(super) print_config: Option<Snippet>,
+    /// Address of the relay inside this process [default: 127.0.0.1:8080, or another port when that is taken]
+    #[arg(long, env = "GANTZ_LOCAL_LISTEN", value_name = "ADDR:PORT", conflicts_with = "relay")]
+    pub(super) local_listen: Option<SocketAddr>,
+    /// How logs are written
+    #[arg(long, env = "GANTZ_LOG_FORMAT", value_enum, default_value = "text")]
+    pub(super) log_format: LogFormat,
+    /// Say more; twice: say everything
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
+/// Who may call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Auth {
+    /// Who shows the token.
+    Token,
+    /// Everybody.
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    Text,
+    Json,
+}
+
+/// A time with its unit, or 0.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    humantime::parse_duration(text).map_err(|error| format!("{error}; a time is written like 90s, 15m, 24h, or 0"))
+}
+
+/// `NAME: VALUE`.
+pub(super) fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) = text.split_once(':').ok_or("a field is written like `Name: value`")?;
+    let name = HeaderName::from_bytes(name.trim().as_bytes()).map_err(|_| "the part before the colon is no field name")?;
+    let mut value =
+        HeaderValue::from_str(value.trim()).map_err(|_| "the part after the colon cannot stand in a field")?;
+    value.set_sensitive(true);
+    Ok((name, value))
+}
+
+fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret::new(text.to_owned()))
+}

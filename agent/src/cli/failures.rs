@@ -1,0 +1,56 @@
+//! The library's errors as screens: what happened, why, and what to try.
+
+use gantz_shared::control::RefusalCode;
+use gantz_shared::failure::{Exit, Failure};
+use gantz_transport::ConnectError;
+
+use crate::agent::StartError;
+use crate::config::RelayAddress;
+use crate::tunnel::OpenError;
+
+/// Why there is no tunnel to `relay`.
+pub(super) fn open(error: &OpenError, relay: &RelayAddress) -> Failure {
+    let unreachable = |hint: String| {
+        Failure::new(Exit::Unreachable, format!("cannot reach the relay {relay}")).why(error).hint(hint)
+    };
+    match error {
+        OpenError::Unresolved(_) => unreachable("check the spelling of --relay, and your network".into()),
+        OpenError::Connect(ConnectError::Timeout) => unreachable(format!(
+            "whether the relay runs, and whether UDP port {} is open on the way to it",
+            relay.port
+        )),
+        OpenError::Connect(ConnectError::Certificate(_)) => {
+            unreachable("--relay-ca FILE, for a relay with a certificate authority of its own (its ca.pem)".into())
+        }
+        OpenError::Connect(ConnectError::Protocol) => {
+            Failure::new(Exit::Refused, format!("the relay {relay} speaks another version of the tunnel protocol"))
+                .why(error)
+                .hint("the newest gantz, or the version that the relay's operator names")
+        }
+        OpenError::Refused(refused) => {
+            let hint = match refused.code {
+                RefusalCode::BadKey => "--key with an access key of this relay; its operator hands them out",
+                RefusalCode::NameTaken => "another --name, or none for a random one",
+                RefusalCode::InvalidName => "a name of letters, digits and hyphens, at most 63",
+                RefusalCode::TooOld => "a newer gantz",
+                RefusalCode::RelayFull | RefusalCode::Draining => "again in a minute",
+                _ => "asking the relay's operator",
+            };
+            Failure::new(Exit::Refused, format!("the relay {relay} does not open the tunnel"))
+                .why(&refused.message)
+                .hint(hint)
+        }
+        OpenError::Trust(_) => {
+            Failure::new(Exit::Failed, "no certificate authority can be used").why(error).hint("--relay-ca FILE")
+        }
+        _ => unreachable("again in a moment; -v says more".into()),
+    }
+}
+
+/// Why the agent did not start.
+pub(super) fn start(error: &StartError, relay: &RelayAddress) -> Failure {
+    match error {
+        StartError::Open(error) => open(error, relay),
+        StartError::Upstream(why) => Failure::new(Exit::Failed, "the local server cannot be called").why(why),
+    }
+}

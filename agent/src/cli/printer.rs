@@ -1,0 +1,140 @@
+//! What a run prints: two plain lines on stdout that people copy and scripts read, everything else on stderr; or, with
+//! `--json`, one object a line on stdout.
+
+use std::io::Write;
+use std::time::{Duration, SystemTime};
+
+use gantz_shared::token::Token;
+use serde_json::{Value, json};
+
+use super::snippet::Snippet;
+use crate::agent::Event;
+
+/// See the module's head.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Printer {
+    json: bool,
+    log_requests: bool,
+}
+
+/// What is ready.
+#[derive(Debug)]
+pub(super) struct Ready<'a> {
+    pub(super) url: &'a str,
+    pub(super) name: &'a str,
+    /// `None`: the tunnel is open to everybody.
+    pub(super) token: Option<&'a Token>,
+    pub(super) expires_at: Option<SystemTime>,
+    pub(super) print_config: Option<Snippet>,
+    /// The local server is the demo.
+    pub(super) demo: bool,
+}
+
+impl Printer {
+    pub(super) fn new(json: bool, log_requests: bool) -> Self {
+        Self { json, log_requests }
+    }
+
+    /// A line about what is going on.
+    pub(super) fn note(self, text: &str) {
+        say(&format!("  {text}\n"));
+    }
+
+    /// The tunnel is open and the local server is there.
+    pub(super) fn ready(self, ready: &Ready<'_>) {
+        if self.json {
+            return line(&json!({
+                "event": "ready",
+                "url": ready.url,
+                "token": ready.token.map(Token::reveal),
+                "name": ready.name,
+                "expires_at": ready.expires_at.map(timestamp),
+            }));
+        }
+        say("\n");
+        print(&format!("  Tunnel URL:  {}\n", ready.url));
+        match ready.token {
+            Some(token) => {
+                print(&format!("  Auth Token:  {}\n", token.reveal()));
+                match ready.expires_at {
+                    Some(at) => say(&format!("  Expires:     in {}\n", rounded(at))),
+                    None => say("  Expires:     never (--token-ttl sets a time)\n"),
+                }
+            }
+            None => say("  Auth:        none: everybody who knows this URL can call your server\n"),
+        }
+        say("\n");
+        if let Some(snippet) = ready.print_config {
+            print(&snippet.render(ready.url, ready.name, ready.token.map(Token::reveal)));
+        } else if ready.demo {
+            print(&format!("  try it:  {}\n", Snippet::Curl.render(ready.url, ready.name, ready.token.map(Token::reveal)).trim_end()));
+        }
+    }
+
+    /// Something has happened since.
+    pub(super) fn event(self, event: &Event) {
+        match event {
+            Event::Reconnecting { reason } if self.json => line(&json!({ "event": "reconnecting", "reason": reason })),
+            Event::Reconnecting { reason } => self.note(&format!("tunnel lost ({reason}), reconnecting …")),
+            Event::Reconnected(welcome) if self.json => line(&json!({
+                "event": "reconnected",
+                "url": welcome.url,
+                "name": welcome.name,
+            })),
+            Event::Reconnected(welcome) => self.note(&format!("reconnected: {}", welcome.url)),
+            Event::Request { .. } if !self.log_requests => {}
+            Event::Request { method, path, status, took } if self.json => line(&json!({
+                "event": "request",
+                "method": method.as_str(),
+                "path": path,
+                "status": status.map(|status| status.as_u16()),
+                "duration_ms": took.as_millis() as u64,
+            })),
+            Event::Request { method, path, status, took } => {
+                let status = status.map_or_else(|| "–".to_owned(), |status| status.as_u16().to_string());
+                self.note(&format!("{method} {path:?} {status} {} ms", took.as_millis()));
+            }
+        }
+    }
+
+    /// The run is over.
+    pub(super) fn stopped(self) {
+        if self.json {
+            line(&json!({ "event": "stopped" }));
+        } else {
+            say("  tunnel closed. Goodbye!\n");
+        }
+    }
+}
+
+/// `in 24 h` and not `23h 59m 59s`: to the largest unit that is at least two, or the hour.
+fn rounded(at: SystemTime) -> String {
+    let left = at.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO).as_secs_f64();
+    match left {
+        left if left >= 48.5 * 3600.0 => format!("{:.0} days", left / 86_400.0),
+        left if left >= 3599.0 => format!("{:.0} h", left / 3600.0),
+        left if left >= 119.0 => format!("{:.0} min", left / 60.0),
+        left => format!("{left:.0} s"),
+    }
+}
+
+fn timestamp(at: SystemTime) -> Value {
+    jiff::Timestamp::try_from(at).map_or(Value::Null, |at| {
+        Value::from(at.round(jiff::Unit::Second).unwrap_or(at).to_string())
+    })
+}
+
+fn line(object: &Value) {
+    print(&format!("{object}\n"));
+}
+
+/// stdout. A reader that went away does not end the tunnel: what is printed was asked for, the tunnel is the work.
+#[allow(clippy::print_stdout)]
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn say(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}

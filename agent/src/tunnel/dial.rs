@@ -1,0 +1,145 @@
+//! Opening a tunnel: resolve, connect, `hello`, `welcome`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use gantz_shared::control::{FromAgent, FromRelay, Hello, Refused, Secret};
+use gantz_shared::limits::HANDSHAKE_DEADLINE;
+use gantz_shared::reset::CloseCode;
+use gantz_transport::control::{self, channel};
+use gantz_transport::quic::Dialer;
+use gantz_transport::{ConnectError, Dropped};
+use rustls::{ClientConfig, RootCertStore};
+
+use super::Session;
+use crate::config::{Config, RelayAddress, Trust};
+
+/// Opens a tunnel; with the ticket of an earlier one, under its name. Done or failed within
+/// [`HANDSHAKE_DEADLINE`] for each of the relay's addresses, and as long again for the greeting.
+///
+/// # Errors
+/// [`OpenError`]
+pub async fn open(config: &Config, resume: Option<Secret>) -> Result<Session, OpenError> {
+    let addresses = resolve(&config.relay).await?;
+    let tls = client_config(&config.trust)?;
+    let mut last = OpenError::Unresolved("it has no address".into());
+    for address in addresses {
+        match open_at(config, address, tls.clone(), resume.clone()).await {
+            Err(error @ (OpenError::Connect(_) | OpenError::Socket(_))) => last = error,
+            other => return other,
+        }
+    }
+    Err(last)
+}
+
+async fn resolve(relay: &RelayAddress) -> Result<Vec<SocketAddr>, OpenError> {
+    let found = tokio::net::lookup_host((relay.host.as_str(), relay.port)).await;
+    let mut addresses: Vec<_> = found.map_err(|error| OpenError::Unresolved(error.to_string()))?.collect();
+    // The order of the system's resolver stands, but a name's IPv4 and IPv6 addresses are both tried.
+    addresses.dedup();
+    Ok(addresses)
+}
+
+fn client_config(trust: &Trust) -> Result<ClientConfig, OpenError> {
+    let mut roots = RootCertStore::empty();
+    match trust {
+        Trust::Only(certificates) => {
+            for certificate in certificates {
+                roots.add(certificate.clone()).map_err(|error| OpenError::Trust(error.to_string()))?;
+            }
+        }
+        Trust::System => {
+            let loaded = rustls_native_certs::load_native_certs();
+            roots.add_parsable_certificates(loaded.certs);
+            if roots.is_empty() {
+                return Err(OpenError::Trust("the system has no certificate authorities".into()));
+            }
+        }
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(|error| OpenError::Trust(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(config)
+}
+
+async fn open_at(
+    config: &Config,
+    address: SocketAddr,
+    tls: ClientConfig,
+    resume: Option<Secret>,
+) -> Result<Session, OpenError> {
+    let dialer = Dialer::new(address).map_err(|error| OpenError::Socket(error.to_string()))?;
+    let connection = dialer.connect(address, &config.relay.host, tls).await?;
+    let greeting = async {
+        let stream = connection.open(Dropped::CONTROL).await.map_err(|lost| OpenError::Greeting(lost.to_string()))?;
+        let (mut sender, mut receiver) = channel(stream);
+        let hello = Hello {
+            agent: concat!("gantz/", env!("CARGO_PKG_VERSION")).to_owned(),
+            access_key: config.access_key.clone(),
+            wanted_name: config.name.clone(),
+            resume,
+            policy: config.policy.clone(),
+        };
+        sender.send(&FromAgent::Hello(hello)).await?;
+        match receiver.receive().await? {
+            Some(FromRelay::Welcome(welcome)) => Ok((sender, receiver, welcome)),
+            Some(FromRelay::Refused(refused)) => {
+                connection.close(CloseCode::Done, "refused");
+                dialer.wait_idle().await;
+                Err(OpenError::Refused(refused))
+            }
+            Some(_) => Err(OpenError::Greeting("the relay said something else than welcome".into())),
+            None => Err(OpenError::Greeting("the relay ended the control stream".into())),
+        }
+    };
+    let (sender, receiver, welcome) = tokio::time::timeout(HANDSHAKE_DEADLINE, greeting)
+        .await
+        .map_err(|_| OpenError::Greeting(format!("no welcome within {} s", HANDSHAKE_DEADLINE.as_secs())))??;
+    tracing::debug!(name = %welcome.name, relay = welcome.relay, %address, "tunnel opened");
+    Ok(Session::new(dialer, connection, sender, receiver, welcome))
+}
+
+/// Why there is no tunnel.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// DNS does not know the relay.
+    #[error("its name does not resolve: {0}")]
+    Unresolved(String),
+    /// No usable certificate authorities on this side.
+    #[error("{0}")]
+    Trust(String),
+    /// No UDP socket on this side.
+    #[error("no UDP socket: {0}")]
+    Socket(String),
+    /// The QUIC handshake failed.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The relay did not greet back.
+    #[error("{0}")]
+    Greeting(String),
+    /// The relay refuses.
+    #[error("{}", .0.message)]
+    Refused(Refused),
+}
+
+impl From<control::Error> for OpenError {
+    fn from(error: control::Error) -> Self {
+        Self::Greeting(error.to_string())
+    }
+}
+
+impl OpenError {
+    /// Whether another try can end otherwise.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Refused(refused) => refused.retry_after.is_none(),
+            Self::Connect(ConnectError::Protocol) | Self::Trust(_) => true,
+            _ => false,
+        }
+    }
+}

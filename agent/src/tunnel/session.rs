@@ -1,0 +1,128 @@
+//! One open tunnel: takes request streams, and hears what the relay says.
+
+use std::sync::Arc;
+
+use gantz_shared::control::{FromAgent, FromRelay, Welcome};
+use gantz_shared::reset::{CloseCode, StreamCode};
+use gantz_transport::control::{ControlReceiver, ControlSender, Error};
+use gantz_transport::quic::Dialer;
+use gantz_transport::{Connection, Dropped, Lost};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::request;
+use crate::agent::Observer;
+use crate::config::GRACE;
+use crate::upstream::Upstream;
+
+/// See the module's head.
+#[derive(Debug)]
+pub struct Session {
+    dialer: Dialer,
+    connection: Connection,
+    sender: ControlSender,
+    receiver: ControlReceiver,
+    welcome: Welcome,
+}
+
+/// How a tunnel ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ended {
+    /// This side said goodbye.
+    Stopped,
+    /// The connection is lost, or the relay closed it; a new one may go on where it stopped.
+    Lost(String),
+    /// Another agent of the same right has the name now: coming back would only be a fight.
+    Replaced,
+}
+
+impl Session {
+    pub(super) fn new(
+        dialer: Dialer,
+        connection: Connection,
+        sender: ControlSender,
+        receiver: ControlReceiver,
+        welcome: Welcome,
+    ) -> Self {
+        Self { dialer, connection, sender, receiver, welcome }
+    }
+
+    /// What the relay opened.
+    #[must_use]
+    pub fn welcome(&self) -> &Welcome {
+        &self.welcome
+    }
+
+    /// Serves until the tunnel ends, or until `stop`; requests in flight may then go on for [`GRACE`].
+    pub async fn serve(mut self, upstream: &Arc<Upstream>, observer: &Observer, stop: &CancellationToken) -> Ended {
+        let mut requests = JoinSet::new();
+        loop {
+            tokio::select! {
+                accepted = self.connection.accept(Dropped::UPSTREAM) => match accepted {
+                    Ok((send, recv)) => {
+                        requests.spawn(request::serve(send, recv, upstream.clone(), observer.clone()));
+                    }
+                    Err(lost) => return ended(&lost),
+                },
+                Some(done) = requests.join_next() => {
+                    if let Err(error) = done {
+                        tracing::error!(%error, "request task failed");
+                    }
+                }
+                message = self.receiver.receive() => match message {
+                    Ok(Some(FromRelay::Draining { deadline_secs })) => {
+                        tracing::info!(deadline_secs, "the relay is going to restart");
+                    }
+                    Ok(Some(other)) => tracing::debug!(?other, "unexpected control message"),
+                    Ok(None) => return self.violated("the control stream ended"),
+                    Err(Error::Read(_)) => return ended(&self.connection.closed().await),
+                    Err(error) => return self.violated(&error.to_string()),
+                },
+                () = stop.cancelled() => break,
+            }
+        }
+        self.leave(requests).await;
+        Ended::Stopped
+    }
+
+    /// Turns new requests away, lets those in flight finish, and says goodbye.
+    async fn leave(mut self, mut requests: JoinSet<()>) {
+        let finish = async {
+            while !requests.is_empty() {
+                tokio::select! {
+                    _ = requests.join_next() => {}
+                    Ok((mut send, mut recv)) = self.connection.accept(Dropped::UPSTREAM) => {
+                        send.reset(StreamCode::UpstreamUnavailable);
+                        recv.stop(StreamCode::UpstreamUnavailable);
+                    }
+                }
+            }
+        };
+        if tokio::time::timeout(GRACE, finish).await.is_err() {
+            tracing::info!(cut = requests.len(), "requests in flight were cut");
+        }
+        // With the goodbye the name is free at once; without it the relay would keep it for a while.
+        let goodbye = async {
+            self.sender.send(&FromAgent::Goodbye).await?;
+            self.sender.finish().await
+        };
+        if let Ok(Err(error)) = tokio::time::timeout(GRACE, goodbye).await {
+            tracing::debug!(%error, "no goodbye");
+        }
+        self.connection.close(CloseCode::Done, "goodbye");
+        self.dialer.wait_idle().await;
+    }
+
+    fn violated(&self, why: &str) -> Ended {
+        self.connection.close(CloseCode::Protocol, why);
+        Ended::Lost(why.to_owned())
+    }
+}
+
+fn ended(lost: &Lost) -> Ended {
+    match lost {
+        Lost::Closed { code: Some(CloseCode::Replaced), .. } => Ended::Replaced,
+        other => Ended::Lost(other.to_string()),
+    }
+}

@@ -1,0 +1,219 @@
+//! The `endpoint` event of HTTP+SSE (MCP 2024-11-05): the first event of the stream names the URL for messages. SDK
+//! clients refuse one on another origin than theirs, so an absolute URL of the local server becomes one of the public
+//! origin. A relative one is right already.
+
+use bytes::{Bytes, BytesMut};
+use gantz_shared::authority;
+use gantz_shared::fields::is_event_stream;
+use http::uri::{Authority, Scheme};
+use http::{HeaderMap, Uri, header};
+
+use super::Target;
+
+/// The first event is held back until it is whole, but not beyond this many bytes.
+const MAX_FIRST_EVENT: usize = 8 << 10;
+
+/// Rewrites the first event of one stream.
+#[derive(Debug)]
+pub struct Endpoint {
+    local: Authority,
+    public: String,
+    /// The start of the stream, until the first event is whole; `None` when there is nothing more to do.
+    held: Option<BytesMut>,
+}
+
+impl Endpoint {
+    /// For an answer with these fields; `None` where there is nothing to rewrite.
+    #[must_use]
+    pub fn new(fields: &HeaderMap, target: &Target, scheme: &Scheme, public: &Authority) -> Option<Self> {
+        if !is_event_stream(fields) || fields.contains_key(header::CONTENT_ENCODING) {
+            return None;
+        }
+        // A declared length would no longer be right.
+        if fields.contains_key(header::CONTENT_LENGTH) {
+            return None;
+        }
+        Some(Self {
+            local: target.authority().clone(),
+            public: format!("{scheme}://{public}"),
+            held: Some(BytesMut::new()),
+        })
+    }
+
+    /// Takes the next piece and gives what may go out.
+    pub fn rewrite(&mut self, piece: Bytes) -> Bytes {
+        let Some(mut held) = self.held.take() else { return piece };
+        held.extend_from_slice(&piece);
+        match first_event(&held) {
+            Start::Event(end) => {
+                let rest = held.split_off(end);
+                let mut out = self.event(&held);
+                out.extend_from_slice(&rest);
+                out.freeze()
+            }
+            Start::Unfinished(from) if held.len() - from < MAX_FIRST_EVENT => {
+                let out = held.split_to(from);
+                self.held = Some(held);
+                out.freeze()
+            }
+            Start::Unfinished(_) => held.freeze(),
+        }
+    }
+
+    /// What was held back when the stream ended.
+    #[must_use]
+    pub fn finish(self) -> Option<Bytes> {
+        self.held.filter(|held| !held.is_empty()).map(BytesMut::freeze)
+    }
+
+    fn event(&self, event: &[u8]) -> BytesMut {
+        let unchanged = || BytesMut::from(event);
+        let Ok(text) = std::str::from_utf8(event) else { return unchanged() };
+        let lines: Vec<&str> = text.split_inclusive('\n').collect();
+        if !lines.iter().any(|line| value(line, "event") == Some("endpoint")) {
+            return unchanged();
+        }
+        let mut out = BytesMut::with_capacity(event.len() + self.public.len());
+        for line in lines {
+            match value(line, "data").and_then(|url| self.translate(url)) {
+                Some(url) => {
+                    out.extend_from_slice(b"data: ");
+                    out.extend_from_slice(url.as_bytes());
+                    out.extend_from_slice(if line.ends_with("\r\n") { b"\r\n" } else { b"\n" });
+                }
+                None => out.extend_from_slice(line.as_bytes()),
+            }
+        }
+        out
+    }
+
+    /// The public form of an absolute URL of the local server, under any of this machine's names.
+    fn translate(&self, url: &str) -> Option<String> {
+        let uri: Uri = url.parse().ok()?;
+        uri.scheme()?;
+        let given = uri.authority()?;
+        let (host, port) = authority::parse(given.as_str()).ok()?;
+        let (local_host, local_port) = authority::parse(self.local.as_str()).ok()?;
+        let is_local = (host == local_host || (host.is_loopback() && local_host.is_loopback())) && port == local_port;
+        // Behind its own idea of a public name the server is still the same server: `0.0.0.0` is what some say.
+        let is_unspecified = host.as_str() == "0.0.0.0" && port == local_port;
+        if !is_local && !is_unspecified {
+            return None;
+        }
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        Some(format!("{}{path}", self.public))
+    }
+}
+
+enum Start {
+    /// The first event ends before this index.
+    Event(usize),
+    /// The first event is not whole; before this index are only comments, which may go out.
+    Unfinished(usize),
+}
+
+/// Finds the first event that has a field.
+fn first_event(bytes: &[u8]) -> Start {
+    let (mut start, mut line, mut has_field) = (0, 0, false);
+    for (index, byte) in bytes.iter().enumerate() {
+        if *byte != b'\n' {
+            continue;
+        }
+        let text = bytes[line..index].strip_suffix(b"\r").unwrap_or(&bytes[line..index]);
+        line = index + 1;
+        match text.first() {
+            None if has_field => return Start::Event(line),
+            None | Some(b':') if !has_field => start = line,
+            None | Some(b':') => {}
+            Some(_) => has_field = true,
+        }
+    }
+    Start::Unfinished(start)
+}
+
+/// The value of a line `field: value` (HTML §9.2.6).
+fn value<'a>(line: &'a str, field: &str) -> Option<&'a str> {
+    let line = line.strip_suffix('\n').unwrap_or(line);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    let value = line.strip_prefix(field)?.strip_prefix(':')?;
+    Some(value.strip_prefix(' ').unwrap_or(value))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn endpoint() -> Endpoint {
+        let mut fields = HeaderMap::new();
+        fields.insert(header::CONTENT_TYPE, http::HeaderValue::from_static("text/event-stream"));
+        let target = "http://127.0.0.1:8090/sse".parse().unwrap();
+        Endpoint::new(&fields, &target, &Scheme::HTTPS, &Authority::from_static("cool.relay.test")).unwrap()
+    }
+
+    fn rewritten(pieces: &[&str]) -> String {
+        let mut endpoint = endpoint();
+        let mut out = Vec::new();
+        for piece in pieces {
+            out.extend_from_slice(&endpoint.rewrite(Bytes::copy_from_slice(piece.as_bytes())));
+        }
+        out.extend_from_slice(&endpoint.finish().unwrap_or_default());
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn absolute_local_urls_become_public() {
+        for (data, expected) in [
+            ("http://127.0.0.1:8090/messages?s=1", "https://cool.relay.test/messages?s=1"),
+            ("http://localhost:8090/messages", "https://cool.relay.test/messages"),
+            ("http://0.0.0.0:8090/messages", "https://cool.relay.test/messages"),
+            ("/messages?s=1", "/messages?s=1"),
+            ("http://127.0.0.1:9999/messages", "http://127.0.0.1:9999/messages"),
+            ("https://elsewhere.test/messages", "https://elsewhere.test/messages"),
+        ] {
+            let event = |url: &str| format!(": hi\n\nevent: endpoint\ndata: {url}\n\nevent: message\ndata: {{}}\n\n");
+            assert_eq!(rewritten(&[&event(data)]), event(expected));
+            let crlf = |url: &str| format!("event:endpoint\r\ndata: {url}\r\n\r\n");
+            assert_eq!(
+                rewritten(&[&crlf(data)]).replace("data:h", "data: h"),
+                crlf(expected),
+            );
+        }
+    }
+
+    #[test]
+    fn only_the_first_event_and_only_an_endpoint() {
+        let later = "data: a\n\nevent: endpoint\ndata: http://127.0.0.1:8090/m\n\n";
+        assert_eq!(rewritten(&[later]), later);
+        let message = "event: message\ndata: http://127.0.0.1:8090/m\n\n";
+        assert_eq!(rewritten(&[message]), message);
+    }
+
+    #[test]
+    fn nothing_is_held_for_long() {
+        let mut endpoint = endpoint();
+        assert_eq!(endpoint.rewrite(Bytes::from_static(b": comment\n\n")), ": comment\n\n");
+        assert_eq!(endpoint.rewrite(Bytes::from_static(b"event: message\n")), "");
+        assert_eq!(endpoint.rewrite(Bytes::from_static(b"data: 1\n\nda")), "event: message\ndata: 1\n\nda");
+        assert_eq!(endpoint.rewrite(Bytes::from_static(b"ta")), "ta");
+    }
+
+    proptest! {
+        /// However a stream without an absolute endpoint is cut up, every byte comes out, in order.
+        #[test]
+        fn every_byte_comes_out(text in "(event: (endpoint|message)|data: /m|:c|id: 1|[\r\n]|\n){0,12}", cut in 0usize..60) {
+            let at = cut.min(text.len());
+            let (head, tail) = text.split_at(at);
+            prop_assert_eq!(rewritten(&[head, tail]), text);
+        }
+
+        #[test]
+        fn cuts_do_not_matter(cut in 0usize..64) {
+            let text = "event: endpoint\r\ndata: http://localhost:8090/messages/?id=1\r\n\r\n: x\n\n";
+            let (head, tail) = text.split_at(cut.min(text.len()));
+            prop_assert_eq!(rewritten(&[head, tail]), rewritten(&[text]));
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The head of a local call: the caller's, with the local server's own `Host` and the relay's word on who called.
+
+use gantz_shared::fields::{is_forwarding, is_internal};
+use gantz_shared::wire::head::RequestHead;
+use http::header::{self, HeaderName, HeaderValue};
+use http::uri::Scheme;
+use http::{Request, Uri};
+
+use super::{RequestBody, Upstream};
+
+/// Builds the request.
+pub(super) fn request(
+    head: RequestHead,
+    body: RequestBody,
+    upstream: &Upstream,
+) -> Result<Request<RequestBody>, http::Error> {
+    let target = upstream.target();
+    let uri = Uri::builder()
+        .scheme(target.scheme().clone())
+        .authority(target.authority().clone())
+        .path_and_query(head.path)
+        .build()?;
+    let mut request = Request::new(body);
+    *request.method_mut() = head.method;
+    *request.uri_mut() = uri;
+    let mut fields = head.fields;
+
+    // The relay strips these as well; a relay of an older make may know fewer spellings.
+    let spoofed: Vec<HeaderName> =
+        fields.keys().filter(|name| is_forwarding(name) || is_internal(name)).cloned().collect();
+    for name in spoofed {
+        fields.remove(name);
+    }
+    fields.insert(header::HOST, upstream.host.clone());
+    let proto = if head.scheme == Scheme::HTTPS { "https" } else { "http" };
+    let host = head.authority.as_str();
+    fields.insert("x-forwarded-proto", HeaderValue::from_static(proto));
+    fields.insert("x-forwarded-host", HeaderValue::try_from(host)?);
+    // RFC 7239 §4: a host with a port, and an IPv6 address, have to be quoted.
+    let mut forwarded = format!("host=\"{host}\";proto={proto}");
+    if let Some(client) = head.client {
+        fields.insert("x-forwarded-for", HeaderValue::try_from(client.to_string())?);
+        let node = if client.is_ipv6() { format!("\"[{client}]\"") } else { client.to_string() };
+        forwarded = format!("for={node};{forwarded}");
+    }
+    fields.insert(header::FORWARDED, HeaderValue::try_from(forwarded)?);
+    if let Some(protocol) = head.upgrade {
+        fields.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        fields.insert(header::UPGRADE, protocol);
+    }
+    for (name, value) in &upstream.headers {
+        fields.insert(name.clone(), value.clone());
+    }
+    *request.headers_mut() = fields;
+    Ok(request)
+}

@@ -1,0 +1,138 @@
+//! The local server: where it is, how it is called, and what is changed on the way.
+
+mod body;
+mod connector;
+mod endpoint;
+mod head;
+mod interim;
+pub mod probe;
+mod target;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gantz_shared::wire::head::RequestHead;
+use http::{HeaderName, HeaderValue, Response};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+pub use body::RequestBody;
+use connector::Connector;
+pub use endpoint::Endpoint;
+pub use interim::Interim;
+pub use target::Target;
+
+use crate::config::{Config, UPSTREAM_IDLE};
+
+/// The local server and the connections to it.
+#[derive(Debug)]
+pub struct Upstream {
+    client: Client<Connector, RequestBody>,
+    target: Target,
+    host: HeaderValue,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    timeout: Option<Duration>,
+}
+
+/// Why there is no answer of the local server.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpstreamError {
+    /// It does not take connections.
+    #[error("it does not take connections: {0}")]
+    Unavailable(String),
+    /// It sent no head in time.
+    #[error("no answer in time")]
+    Timeout,
+    /// The caller's body broke off.
+    #[error("the caller's body broke off")]
+    Caller,
+    /// It answered with something else than HTTP, or closed without an answer.
+    #[error("no HTTP answer: {0}")]
+    Invalid(String),
+}
+
+impl Upstream {
+    /// A client for the local server of `config`.
+    ///
+    /// # Errors
+    /// The target's authority cannot stand in a `Host` field.
+    pub fn new(config: &Config) -> Result<Self, String> {
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(UPSTREAM_IDLE)
+            .pool_timer(TokioTimer::new())
+            .build(Connector::new()?);
+        let host = match &config.host_header {
+            Some(host) => host.clone(),
+            None => HeaderValue::from_str(config.target.authority().as_str()).map_err(|error| error.to_string())?,
+        };
+        Ok(Self {
+            client,
+            target: config.target.clone(),
+            host,
+            headers: config.upstream_headers.clone(),
+            timeout: (!config.upstream_timeout.is_zero()).then_some(config.upstream_timeout),
+        })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Makes one call. Informational answers go to `interim`. Cancel-safe: dropped, the call ends and its connection
+    /// closes.
+    ///
+    /// # Errors
+    /// [`UpstreamError`]
+    pub async fn call(
+        &self,
+        head: RequestHead,
+        body: RequestBody,
+        interim: Arc<Interim>,
+    ) -> Result<Response<Incoming>, UpstreamError> {
+        let mut request =
+            head::request(head, body, self).map_err(|error| UpstreamError::Invalid(error.to_string()))?;
+        hyper::ext::on_informational(&mut request, move |info| interim.push(info.status(), info.headers().clone()));
+        let call = self.client.request(request);
+        let result = match self.timeout {
+            Some(timeout) => tokio::time::timeout(timeout, call).await.map_err(|_| UpstreamError::Timeout)?,
+            None => call.await,
+        };
+        result.map_err(|error| {
+            let causes = causes(&error);
+            if error.is_connect() {
+                UpstreamError::Unavailable(causes)
+            } else if is_body_error(&error) {
+                UpstreamError::Caller
+            } else {
+                UpstreamError::Invalid(causes)
+            }
+        })
+    }
+}
+
+/// hyper reports a request body that failed as a user error.
+fn is_body_error(error: &hyper_util::client::legacy::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_user) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// An error and everything under it, in one line.
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
