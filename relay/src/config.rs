@@ -35,6 +35,12 @@ pub const H2_STREAM_WINDOW: u32 = 1 << 20;
 /// See [`H2_STREAM_WINDOW`].
 pub const H2_CONNECTION_WINDOW: u32 = 4 << 20;
 
+/// HTTP/2: bytes of answers that a connection holds for a slow reader, per stream.
+pub const H2_SEND_BUFFER: usize = 256 << 10;
+
+/// HTTP/2: streams that a peer may have had reset before the connection is closed (CVE-2023-44487, CVE-2025-8671).
+pub const H2_MAX_RESETS: usize = 64;
+
 /// Bytes of a request head, HTTP/1 and HTTP/2.
 pub const MAX_REQUEST_HEAD: usize = 64 << 10;
 

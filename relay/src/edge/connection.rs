@@ -1,5 +1,5 @@
-//! One connection of the public: TLS, then HTTP/1.1 or HTTP/2 **by ALPN**, each with its deadlines. A builder that
-//! guesses the version from the first bytes would have none while it guesses.
+//! One connection of the public: TLS, then HTTP/1.1 (here) or HTTP/2 (`http2`) **by ALPN**, each with its deadlines. A
+//! builder that guesses the version from the first bytes would have none while it guesses.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -18,11 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::body::EdgeBody;
 use super::interim::{Interim, InterimIo};
-use super::{Edge, handle};
-use crate::config::{
-    H2_CONNECTION_WINDOW, H2_MAX_STREAMS, H2_PING_INTERVAL, H2_PING_TIMEOUT, H2_STREAM_WINDOW, HEAD_DEADLINE,
-    MAX_REQUEST_HEAD, TLS_HANDSHAKE_DEADLINE,
-};
+use super::{Edge, handle, http2};
+use crate::config::{HEAD_DEADLINE, MAX_REQUEST_HEAD, TLS_HANDSHAKE_DEADLINE};
 
 /// What a listener's connections speak.
 #[derive(Clone)]
@@ -42,11 +39,11 @@ impl Transport {
 }
 
 /// What a request needs to know of its connection.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Peer {
     pub(super) address: IpAddr,
     /// The name of the TLS handshake.
-    pub(super) sni: Option<String>,
+    pub(super) sni: Option<Arc<str>>,
     /// Where informational answers go, if they can go anywhere.
     pub(super) interim: Option<Interim>,
 }
@@ -75,11 +72,11 @@ pub(super) async fn serve(
                 Err(_) => return tracing::debug!(peer = %peer.address, "TLS handshake took too long"),
             };
             let session = stream.get_ref().1;
-            let sni = session.server_name().map(str::to_owned);
+            let sni = session.server_name().map(Arc::from);
             let is_http2 = session.alpn_protocol() == Some(b"h2");
             let peer = Peer { sni, ..peer };
             if is_http2 {
-                http2(stream, peer, edge, stop).await;
+                http2::serve(stream, peer, edge, stop).await;
             } else {
                 http1(stream, peer, edge, stop, Listener::Edge).await;
             }
@@ -119,40 +116,6 @@ async fn http1(
         .max_header_size(MAX_REQUEST_HEAD)
         .serve_connection(TokioIo::new(io), service)
         .with_upgrades();
-    let mut connection = pin!(connection);
-    let result = tokio::select! {
-        result = connection.as_mut() => result,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = result {
-        tracing::debug!(peer = %address, %error, "connection ended");
-    }
-}
-
-async fn http2(
-    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    peer: Peer,
-    edge: Arc<Edge>,
-    stop: CancellationToken,
-) {
-    let peer = Arc::new(peer);
-    let address = peer.address;
-    let service = service_fn(move |request: Request<Incoming>| {
-        let (edge, peer) = (edge.clone(), peer.clone());
-        async move { Ok::<_, Infallible>(handle::handle(request, &edge, &peer).await) }
-    });
-    let connection = http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(H2_MAX_STREAMS)
-        .max_header_list_size(MAX_REQUEST_HEAD as u32)
-        .initial_stream_window_size(H2_STREAM_WINDOW)
-        .initial_connection_window_size(H2_CONNECTION_WINDOW)
-        .keep_alive_interval(H2_PING_INTERVAL)
-        .keep_alive_timeout(H2_PING_TIMEOUT)
-        .serve_connection(TokioIo::new(io), service);
     let mut connection = pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,

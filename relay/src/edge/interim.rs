@@ -1,6 +1,8 @@
-//! Informational answers (103 and the like, RFC 9110 §15.2) on HTTP/1 connections. hyper's server sends none but its
-//! own 100, so they are put into the byte stream below it, at the only moment when that is safe: hyper has flushed all
-//! it wrote, and is waiting for the next answer's head.
+//! Informational answers (103 and the like, RFC 9110 §15.2).
+//!
+//! On HTTP/2 the stream sends them. On HTTP/1, hyper's server sends none but its own 100, so they are put into the byte
+//! stream below it, at the only moment when that is safe: hyper has flushed all it wrote, and is waiting for the next
+//! answer's head.
 
 use std::io;
 use std::pin::Pin;
@@ -8,8 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, BytesMut};
-use http::{HeaderMap, StatusCode};
+use bytes::{Buf, Bytes, BytesMut};
+use h2::server::SendResponse;
+use http::{HeaderMap, Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// What the two ends share.
@@ -22,14 +25,45 @@ struct Shared {
     queue: Mutex<BytesMut>,
 }
 
-/// The end that requests hold.
+/// Where a request's informational answers go.
 #[derive(Debug, Clone)]
-pub(super) struct Interim(Arc<Shared>);
+pub(super) enum Interim {
+    /// Into the connection.
+    Http1(Queue),
+    /// Into the stream.
+    Http2(Arc<Mutex<SendResponse<Bytes>>>),
+}
 
 impl Interim {
+    pub(super) fn http2(respond: Arc<Mutex<SendResponse<Bytes>>>) -> Self {
+        Self::Http2(respond)
+    }
+
+    /// Sends an informational answer, if it can go out now: it is optional.
+    pub(super) fn send(&self, status: StatusCode, fields: &HeaderMap) {
+        match self {
+            Self::Http1(queue) => queue.push(status, fields),
+            Self::Http2(respond) => {
+                let mut response = Response::new(());
+                *response.status_mut() = status;
+                *response.headers_mut() = fields.clone();
+                let sent = respond.lock().unwrap_or_else(PoisonError::into_inner).send_informational(response);
+                if let Err(error) = sent {
+                    tracing::debug!(%error, "informational answer not sent");
+                }
+            }
+        }
+    }
+}
+
+/// The end that a connection's requests hold.
+#[derive(Debug, Clone)]
+pub(super) struct Queue(Arc<Shared>);
+
+impl Queue {
     /// Queues an informational answer; the connection writes it with its next flush. Left out when an earlier answer
     /// is still on its way out: informational answers are optional, and a mixed-up connection is not.
-    pub(super) fn send(&self, status: StatusCode, fields: &HeaderMap) {
+    fn push(&self, status: StatusCode, fields: &HeaderMap) {
         if !self.0.flushed.load(Ordering::Acquire) {
             return;
         }
@@ -60,7 +94,7 @@ pub(super) struct InterimIo<T> {
 impl<T> InterimIo<T> {
     pub(super) fn new(inner: T) -> (Self, Interim) {
         let shared = Arc::new(Shared { flushed: AtomicBool::new(true), ..Shared::default() });
-        (Self { inner, shared: shared.clone() }, Interim(shared))
+        (Self { inner, shared: shared.clone() }, Interim::Http1(Queue(shared)))
     }
 }
 

@@ -14,6 +14,7 @@ mod credential;
 mod exchange;
 mod forwarded;
 mod handle;
+mod http2;
 mod interim;
 mod keep_alive;
 mod origin;
