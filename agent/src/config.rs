@@ -91,7 +91,7 @@ impl FromStr for RelayAddress {
     fn from_str(text: &str) -> Result<Self, String> {
         let bare = text.strip_prefix("https://").unwrap_or(text).trim_end_matches('/');
         let (host, port) = authority::parse(bare)
-            .map_err(|_| format!("`{text}` is not HOST[:PORT]; a relay is given as relay.example.com or relay.example.com:8443"))?;
+            .map_err(|_| format!("`{text}` is not HOST[:PORT]; relay.example.com, or relay.example.com:8443"))?;
         let host = host.as_str().trim_start_matches('[').trim_end_matches(']').to_owned();
         Ok(Self { host, port: port.unwrap_or(DEFAULT_PORT) })
     }

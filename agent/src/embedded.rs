@@ -54,8 +54,13 @@ pub fn start(listen: SocketAddr) -> Result<Embedded, EmbeddedError> {
     let port = first.local_addr().map_err(failed)?.port();
     let mut edge = vec![first];
     if listen.ip() == Ipv4Addr::LOCALHOST {
-        match TcpListener::bind((Ipv6Addr::LOCALHOST, port)) {
+        let second = SocketAddr::from((Ipv6Addr::LOCALHOST, port));
+        match TcpListener::bind(second) {
             Ok(second) => edge.push(second),
+            // Callers of `localhost` would reach whoever has it.
+            Err(source) if source.kind() == io::ErrorKind::AddrInUse => {
+                return Err(EmbeddedError::Listen { address: second, source });
+            }
             Err(error) => tracing::debug!(%error, "not on IPv6 loopback"),
         }
     }

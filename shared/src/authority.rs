@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
-/// The host of an authority: lower case, without port, without a trailing dot. An IPv6 address keeps its brackets.
+/// The host of an authority: lower case, without port, without a trailing dot. An IPv6 address keeps its brackets and
+/// is in its one form of RFC 5952.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host<'a>(Cow<'a, str>);
 
@@ -42,32 +43,20 @@ impl Host<'_> {
 /// [`InvalidHost`] for anything else: user information, a port that is no number, a host that is neither a DNS name
 /// nor an address.
 pub fn parse(authority: &str) -> Result<(Host<'_>, Option<u16>), InvalidHost> {
-    let (host, port) = match authority.strip_prefix('[') {
-        Some(rest) => {
-            let (address, after) = rest.split_once(']').ok_or(InvalidHost)?;
-            address.parse::<Ipv6Addr>().map_err(|_| InvalidHost)?;
-            let port = match after {
-                "" => None,
-                _ => Some(after.strip_prefix(':').ok_or(InvalidHost)?),
-            };
-            (&authority[..address.len() + 2], port)
-        }
-        None => match authority.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (authority, None),
-        },
-    };
-    let port = match port {
-        // RFC 3986 §3.2.3 allows an empty port; no client of ours sends one, and two spellings are one too many.
-        Some(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Some(text.parse().map_err(|_| InvalidHost)?)
-        }
-        Some(_) => return Err(InvalidHost),
-        None => None,
-    };
-    if host.starts_with('[') {
-        return Ok((Host(lower(host)), port));
+    if let Some(rest) = authority.strip_prefix('[') {
+        let (address, after) = rest.split_once(']').ok_or(InvalidHost)?;
+        let address: Ipv6Addr = address.parse().map_err(|_| InvalidHost)?;
+        let port_text = match after {
+            "" => None,
+            _ => Some(after.strip_prefix(':').ok_or(InvalidHost)?),
+        };
+        return Ok((Host(Cow::Owned(format!("[{address}]"))), port(port_text)?));
     }
+    let (host, port_text) = match authority.split_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (authority, None),
+    };
+    let port = port(port_text)?;
     let host = host.strip_suffix('.').unwrap_or(host);
     let is_name = !host.is_empty()
         && host.len() <= 253
@@ -77,6 +66,17 @@ pub fn parse(authority: &str) -> Result<(Host<'_>, Option<u16>), InvalidHost> {
                 && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
         });
     if is_name { Ok((Host(lower(host)), port)) } else { Err(InvalidHost) }
+}
+
+fn port(text: Option<&str>) -> Result<Option<u16>, InvalidHost> {
+    match text {
+        // RFC 3986 §3.2.3 allows an empty port; no client of ours sends one, and two spellings are one too many.
+        Some(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            text.parse().map(Some).map_err(|_| InvalidHost)
+        }
+        Some(_) => Err(InvalidHost),
+        None => Ok(None),
+    }
 }
 
 /// Nearly every host arrives in lower case already; only others are copied.
@@ -111,6 +111,7 @@ mod tests {
             ("127.0.0.1:8080", "127.0.0.1", Some(8080)),
             ("[::1]:8080", "[::1]", Some(8080)),
             ("[FE80::1]", "[fe80::1]", None),
+            ("[0:0:0:0:0:0:0:1]:8080", "[::1]", Some(8080)),
         ] {
             assert_eq!(canonical(given), Some((host.to_owned(), port)), "{given}");
         }

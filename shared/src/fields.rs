@@ -70,9 +70,9 @@ impl Nominated {
     pub fn by(fields: &HeaderMap) -> Self {
         let names = list(fields, &header::CONNECTION)
             .filter(|name| {
-                !["keep-alive", "close", "upgrade"].iter().any(|known| name.eq_ignore_ascii_case(known))
+                !["keep-alive", "close", "upgrade"].iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
             })
-            .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
+            .filter_map(|name| HeaderName::from_bytes(name).ok())
             .collect();
         Self(names)
     }
@@ -89,13 +89,13 @@ impl Nominated {
 #[must_use]
 pub fn upgrade(fields: &HeaderMap) -> Option<&HeaderValue> {
     let value = fields.get(header::UPGRADE)?;
-    list(fields, &header::CONNECTION).any(|name| name.eq_ignore_ascii_case("upgrade")).then_some(value)
+    list(fields, &header::CONNECTION).any(|name| name.eq_ignore_ascii_case(b"upgrade")).then_some(value)
 }
 
 /// Whether the caller can take trailers (`TE: trailers`, RFC 9110 §10.1.4).
 #[must_use]
 pub fn wants_trailers(fields: &HeaderMap) -> bool {
-    list(fields, &header::TE).any(|coding| coding.eq_ignore_ascii_case("trailers"))
+    list(fields, &header::TE).any(|coding| coding.eq_ignore_ascii_case(b"trailers"))
 }
 
 /// Whether the caller waits for a 100 before it sends its body (RFC 9110 §10.1.1).
@@ -138,14 +138,14 @@ pub fn is_event_stream(fields: &HeaderMap) -> bool {
     })
 }
 
-/// The members of a comma-separated field, over all its lines (RFC 9110 §5.6.1).
-fn list<'a>(fields: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+/// The members of a comma-separated field, over all its lines (RFC 9110 §5.6.1). Bytes and not text: one member that
+/// is none must not hide the others of its line.
+fn list<'a>(fields: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
     fields
         .get_all(name)
         .into_iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
         .filter(|member| !member.is_empty())
 }
 
@@ -159,7 +159,7 @@ mod tests {
         lines
             .iter()
             .map(|(name, value)| {
-                (HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap())
+                (HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_bytes(value.as_bytes()).unwrap())
             })
             .collect()
     }
@@ -170,6 +170,8 @@ mod tests {
         assert!(nominated.contains(&HeaderName::from_static("x-secret")));
         assert!(nominated.contains(&HeaderName::from_static("x-other")));
         assert!(!nominated.contains(&HeaderName::from_static("close")));
+        let nominated = Nominated::by(&fields(&[("connection", "x-secret, ä")]));
+        assert!(nominated.contains(&HeaderName::from_static("x-secret")));
     }
 
     #[test]

@@ -16,8 +16,15 @@ use crate::within;
 
 /// TLS as a caller that trusts the relay's CA.
 pub fn tls(relay: &Relay, alpn: &[&[u8]]) -> ClientConfig {
+    trusting(relay.ca_pem().unwrap(), alpn)
+}
+
+/// TLS as a caller that trusts the authorities in `pem`, and nobody else.
+pub fn trusting(pem: &str, alpn: &[&[u8]]) -> ClientConfig {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(relay.ca_pem().unwrap().as_bytes()).unwrap()).unwrap();
+    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        roots.add(certificate.unwrap()).unwrap();
+    }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

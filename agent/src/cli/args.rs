@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use gantz_shared::control::Secret;
 use http::{HeaderName, HeaderValue};
@@ -19,13 +20,13 @@ pub(super) struct RunArgs {
     /// The local server: a port, host:port, or a URL
     #[arg(env = "GANTZ_TARGET")]
     pub(super) target: Option<Target>,
-    /// Who may call: `token` (a fresh bearer token, the default of a bare --auth) or `none` (everybody)
-    #[arg(long, env = "GANTZ_AUTH", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "token", value_name = "token|none")]
+    /// Who may call: holders of a token, which is printed (--auth), or everybody (--auth=none)
+    #[arg(long, env = "GANTZ_AUTH", value_parser = auth, num_args = 0..=1, require_equals = true, default_missing_value = "token", value_name = "token|none")]
     pub(super) auth: Option<Auth>,
-    /// A token of your own instead of a fresh one, at least 128 bits long
+    /// A token of your own instead of a fresh one, at least 22 characters (128 bits)
     #[arg(long, env = "GANTZ_TOKEN", hide_env_values = true, value_name = "TOKEN", value_parser = secret)]
     pub(super) token: Option<Secret>,
-    /// How long the token lives; 0: for ever [default: 24h]
+    /// How long the token lives, such as 90s, 15m or 24h; 0: for ever [default: 24h]
     #[arg(long, env = "GANTZ_TOKEN_TTL", value_name = "TIME", value_parser = duration)]
     pub(super) token_ttl: Option<Duration>,
     /// The relay [default: one inside this process, for this machine only]
@@ -53,22 +54,23 @@ pub(super) struct RunArgs {
     #[arg(long, env = "GANTZ_UPSTREAM_TIMEOUT", value_name = "TIME", value_parser = duration)]
     pub(super) upstream_timeout: Option<Duration>,
     /// Start a small demo MCP server and forward to it
-    #[arg(long, env = "GANTZ_DEMO", conflicts_with = "target")]
+    #[arg(long, env = "GANTZ_DEMO", value_parser = BoolishValueParser::new(), conflicts_with = "target")]
     pub(super) demo: bool,
     /// Print JSON, one object a line, on stdout
-    #[arg(long, env = "GANTZ_JSON")]
+    #[arg(long, env = "GANTZ_JSON", value_parser = BoolishValueParser::new())]
     pub(super) json: bool,
     /// Print a line for each request
-    #[arg(long, env = "GANTZ_LOG_REQUESTS")]
-    pub(super) log_requests: bool,
+    // An option, so that the environment can say no where a file says yes.
+    #[arg(long, env = "GANTZ_LOG_REQUESTS", value_parser = BoolishValueParser::new(), num_args = 0, default_missing_value = "true")]
+    pub(super) log_requests: Option<bool>,
     /// Print a ready-to-paste configuration for a client
     #[arg(long, env = "GANTZ_PRINT_CONFIG", value_enum, value_name = "CLIENT", conflicts_with = "json")]
     pub(super) print_config: Option<Snippet>,
-    /// Address of the relay inside this process [default: 127.0.0.1:8080, or another port when that is taken]
-    #[arg(long, env = "GANTZ_LOCAL_LISTEN", value_name = "ADDR:PORT", conflicts_with = "relay")]
+    /// Address of the relay inside this process [default: 127.0.0.1:8080, or another port where that is taken]
+    #[arg(long, env = "GANTZ_LOCAL_LISTEN", value_name = "ADDR:PORT", value_parser = address, conflicts_with = "relay")]
     pub(super) local_listen: Option<SocketAddr>,
     /// How logs are written
-    #[arg(long, env = "GANTZ_LOG_FORMAT", value_enum, default_value = "text")]
+    #[arg(long, env = "GANTZ_LOG_FORMAT", value_enum, default_value = "text", value_name = "FORMAT")]
     pub(super) log_format: LogFormat,
     /// Say more; twice: say everything
     #[arg(short, long, action = clap::ArgAction::Count)]
@@ -76,7 +78,7 @@ pub(super) struct RunArgs {
 }
 
 /// Who may call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Auth {
     /// Who shows the token.
@@ -91,17 +93,30 @@ pub(super) enum LogFormat {
     Json,
 }
 
+/// `token` or `none`. What else was given is not repeated: it may be a token.
+fn auth(text: &str) -> Result<Auth, String> {
+    match text {
+        "token" => Ok(Auth::Token),
+        "none" => Ok(Auth::None),
+        _ => Err("it is neither `token` nor `none`; --auth, and a token of your own with --token or GANTZ_TOKEN".into()),
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("`{text}` is not an address with a port; 127.0.0.1:8080"))
+}
+
 /// A time with its unit, or 0.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     if text == "0" {
         return Ok(Duration::ZERO);
     }
-    humantime::parse_duration(text).map_err(|error| format!("{error}; a time is written like 90s, 15m, 24h, or 0"))
+    humantime::parse_duration(text).map_err(|_| format!("`{text}` is not a time; 90s, 15m, 24h or 0"))
 }
 
 /// `NAME: VALUE`.
 pub(super) fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
-    let (name, value) = text.split_once(':').ok_or("a field is written like `Name: value`")?;
+    let (name, value) = text.split_once(':').ok_or("it has no colon; a field is written like `Name: value`")?;
     let name = HeaderName::from_bytes(name.trim().as_bytes()).map_err(|_| "the part before the colon is no field name")?;
     let mut value =
         HeaderValue::from_str(value.trim()).map_err(|_| "the part after the colon cannot stand in a field")?;

@@ -14,13 +14,13 @@ pub(super) fn open(error: &OpenError, relay: &RelayAddress) -> Failure {
         Failure::new(Exit::Unreachable, format!("cannot reach the relay {relay}")).why(error).hint(hint)
     };
     match error {
-        OpenError::Unresolved(_) => unreachable("check the spelling of --relay, and your network".into()),
+        OpenError::Unresolved(_) => unreachable("check the spelling of --relay, and whether this machine is online".into()),
         OpenError::Connect(ConnectError::Timeout) => unreachable(format!(
-            "whether the relay runs, and whether UDP port {} is open on the way to it",
+            "check that the relay runs, and that UDP port {} is open on the way",
             relay.port
         )),
         OpenError::Connect(ConnectError::Certificate(_)) => {
-            unreachable("--relay-ca FILE, for a relay with a certificate authority of its own (its ca.pem)".into())
+            unreachable("--relay-ca FILE with that relay's ca.pem if it has a CA of its own, else --relay with the name in its certificate".into())
         }
         OpenError::Connect(ConnectError::Protocol) => {
             Failure::new(Exit::Refused, format!("the relay {relay} speaks another version of the tunnel protocol"))
@@ -29,7 +29,7 @@ pub(super) fn open(error: &OpenError, relay: &RelayAddress) -> Failure {
         }
         OpenError::Refused(refused) => {
             let hint = match refused.code {
-                RefusalCode::BadKey => "--key with an access key of this relay; its operator hands them out",
+                RefusalCode::BadKey => "--key with an access key of this relay, which its operator hands out",
                 RefusalCode::NameTaken => "another --name, or none for a random one",
                 RefusalCode::InvalidName => "a name of letters, digits and hyphens, at most 63",
                 RefusalCode::TooOld => "a newer gantz",
@@ -52,5 +52,13 @@ pub(super) fn start(error: &StartError, relay: &RelayAddress) -> Failure {
     match error {
         StartError::Open(error) => open(error, relay),
         StartError::Upstream(why) => Failure::new(Exit::Failed, "the local server cannot be called").why(why),
+    }
+}
+
+/// Why a tunnel that was open came to its end unasked.
+pub(super) fn ended(ended: Result<(), OpenError>, relay: &RelayAddress) -> Failure {
+    match ended {
+        Err(error) => open(&error, relay),
+        Ok(()) => Failure::new(Exit::Failed, "the tunnel ended by itself").hint("again; -v says more"),
     }
 }

@@ -61,8 +61,8 @@ fn user_file() -> Option<PathBuf> {
 }
 
 fn fill(args: &mut RunArgs, file: File, path: &Path) -> Result<(), Failure> {
-    let bad = |key: &str, why: String| {
-        Failure::new(Exit::Usage, format!("{}: the value of `{key}` cannot be used", path.display())).why(why)
+    let bad = |key: &str, words: String| {
+        Failure::new(Exit::Usage, format!("{}: the value of `{key}` cannot be used", path.display())).words(&words)
     };
     if args.target.is_none() && !args.demo {
         args.target = file.target.map(|text| text.parse()).transpose().map_err(|why| bad("target", why))?;
@@ -98,39 +98,56 @@ fn fill(args: &mut RunArgs, file: File, path: &Path) -> Result<(), Failure> {
             .collect::<Result<_, _>>()
             .map_err(|why| bad("upstream_header", why))?;
     }
-    args.log_requests |= file.log_requests.unwrap_or(false);
+    args.log_requests = args.log_requests.or(file.log_requests);
     Ok(())
 }
 
-/// Names file, line and, for an unknown key, the nearest one that there is. The file's own text is not repeated: it may
-/// hold secrets.
+/// Names file, line and, for an unknown key, the nearest one that there is. Values are not repeated: they may be secrets.
 fn malformed(path: &Path, error: &Error) -> Failure {
     let place = match error.location() {
         Some(location) => format!("{}, line {}", path.display(), location.line()),
         None => path.display().to_string(),
     };
-    if let Some((field, expected)) = unknown_field(error) {
-        let nearest = expected
-            .iter()
-            .map(|known| (strsim::jaro_winkler(field, known), *known))
-            .max_by(|a, b| a.0.total_cmp(&b.0))
-            .filter(|(alike, _)| *alike >= ALIKE);
-        let failure = Failure::new(Exit::Usage, format!("{place}: unknown key `{field}`"));
-        return match nearest {
-            Some((_, known)) => failure.hint(format!("`{known}`")),
-            None => failure.hint(format!("one of {}", expected.join(", "))),
-        };
-    }
-    Failure::new(Exit::Usage, format!("{place}: not a gantz configuration")).why(first_line(&error.to_string()))
-}
-
-fn unknown_field(error: &Error) -> Option<(&str, &[&'static str])> {
     match error.without_snippet() {
-        Error::SerdeUnknownField { field, expected, .. } => Some((field, expected)),
-        _ => None,
+        Error::SerdeUnknownField { field, expected, .. } => {
+            let nearest = expected
+                .iter()
+                .map(|known| (strsim::jaro_winkler(field, known), *known))
+                .max_by(|a, b| a.0.total_cmp(&b.0))
+                .filter(|(alike, _)| *alike >= ALIKE);
+            let failure = Failure::new(Exit::Usage, format!("{place}: unknown key `{field}`"));
+            match nearest {
+                Some((_, known)) => failure.hint(format!("`{known}`")),
+                None => failure.hint(format!("one of {}", expected.join(", "))),
+            }
+        }
+        Error::DuplicateMappingKey { key, .. } => {
+            let key = key.as_deref().unwrap_or("a key");
+            Failure::new(Exit::Usage, format!("{place}: `{key}` is there twice")).hint("leave one of them out")
+        }
+        Error::SerdeUnknownVariant { expected, .. } => {
+            Failure::new(Exit::Usage, format!("{place}: not one of the values that this key takes"))
+                .hint(format!("one of {}", expected.join(", ")))
+        }
+        // The words of these repeat the value.
+        Error::Message { .. }
+        | Error::ExternalMessage { .. }
+        | Error::SerdeInvalidType { .. }
+        | Error::SerdeInvalidValue { .. }
+        | Error::SerdeVariantId { .. }
+        | Error::NonFiniteFloat { .. }
+        | Error::TaggedEnumMismatch { .. } => not_yaml(&place, "it is not YAML, or not of the kind that this key takes"),
+        other => not_yaml(&place, reason(&other.to_string())),
     }
 }
 
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().to_owned()
+fn not_yaml(place: &str, why: &str) -> Failure {
+    Failure::new(Exit::Usage, format!("{place}: not a gantz configuration"))
+        .why(why)
+        .hint("one `key: value` a line, with the names of the flags of gantz run as keys (`_` for `-`)")
+}
+
+/// The parser's words without the place, which is said already: `expected string scalar at line 3, column 6`.
+fn reason(text: &str) -> &str {
+    text.split(" at line ").next().unwrap_or(text)
 }

@@ -1,13 +1,15 @@
 //! What a run prints: two plain lines on stdout that people copy and scripts read, everything else on stderr; or, with
-//! `--json`, one object a line on stdout.
+//! `--json`, one object a line on stdout. What holds the token (besides its line, what is asked for to be pasted: `try
+//! it` and `--print-config`) is on stdout too: stderr is what ends up in log files.
 
 use std::io::Write;
 use std::time::{Duration, SystemTime};
 
+use gantz_shared::failure::printable;
 use gantz_shared::token::Token;
 use serde_json::{Value, json};
 
-use super::snippet::Snippet;
+use super::snippet::{self, Snippet};
 use crate::agent::Event;
 
 /// See the module's head.
@@ -37,7 +39,7 @@ impl Printer {
 
     /// A line about what is going on.
     pub(super) fn note(self, text: &str) {
-        say(&format!("  {text}\n"));
+        say(&format!("  {}\n", printable(text)));
     }
 
     /// The tunnel is open and the local server is there.
@@ -61,21 +63,25 @@ impl Printer {
                     None => say("  Expires:     never (--token-ttl sets a time)\n"),
                 }
             }
-            None => say("  Auth:        none: everybody who knows this URL can call your server\n"),
+            None => say("  Auth:        none\n"),
         }
         say("\n");
+        let token = ready.token.map(Token::reveal);
         if let Some(snippet) = ready.print_config {
-            print(&snippet.render(ready.url, ready.name, ready.token.map(Token::reveal)));
+            print(&snippet.render(ready.url, ready.name, token));
         } else if ready.demo {
-            print(&format!("  try it:  {}\n", Snippet::Curl.render(ready.url, ready.name, ready.token.map(Token::reveal)).trim_end()));
+            print(&format!("  try it:  {}\n", snippet::try_it(ready.url, token)));
+        } else {
+            return;
         }
+        say("\n");
     }
 
     /// Something has happened since.
     pub(super) fn event(self, event: &Event) {
         match event {
             Event::Reconnecting { reason } if self.json => line(&json!({ "event": "reconnecting", "reason": reason })),
-            Event::Reconnecting { reason } => self.note(&format!("tunnel lost ({reason}), reconnecting …")),
+            Event::Reconnecting { reason } => self.note(&format!("tunnel lost ({reason}); reconnecting …")),
             Event::Reconnected(welcome) if self.json => line(&json!({
                 "event": "reconnected",
                 "url": welcome.url,
@@ -92,7 +98,7 @@ impl Printer {
             })),
             Event::Request { method, path, status, took } => {
                 let status = status.map_or_else(|| "–".to_owned(), |status| status.as_u16().to_string());
-                self.note(&format!("{method} {path:?} {status} {} ms", took.as_millis()));
+                self.note(&format!("{method} {path} {status} {} ms", took.as_millis()));
             }
         }
     }
@@ -102,7 +108,7 @@ impl Printer {
         if self.json {
             line(&json!({ "event": "stopped" }));
         } else {
-            say("  tunnel closed. Goodbye!\n");
+            say("  Goodbye!\n");
         }
     }
 }

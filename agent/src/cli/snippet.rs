@@ -16,7 +16,7 @@ pub(super) enum Snippet {
     Cursor,
     /// `.vscode/mcp.json`
     Vscode,
-    /// A command that calls a tool
+    /// A command that asks the server who it is
     Curl,
 }
 
@@ -24,6 +24,7 @@ impl Snippet {
     /// The text, with its last line's end.
     pub(super) fn render(self, url: &str, name: &str, token: Option<&str>) -> String {
         let headers = token.map(|token| json!({ "Authorization": format!("Bearer {token}") }));
+        let quoted = shell(url);
         match self {
             Self::Anthropic => {
                 let mut server = json!({ "type": "url", "url": url, "name": name });
@@ -44,7 +45,7 @@ impl Snippet {
             Self::ClaudeCode => {
                 let transport = if is_sse(url) { "sse" } else { "http" };
                 let header = token.map_or_else(String::new, |token| format!(" --header 'Authorization: Bearer {token}'"));
-                format!("claude mcp add --transport {transport} {name} {url}{header}\n")
+                format!("claude mcp add --transport {transport} {name} {quoted}{header}\n")
             }
             Self::Cursor => pretty(&json!({ "mcpServers": { name: server(url, None, headers) } })),
             Self::Vscode => {
@@ -52,31 +53,61 @@ impl Snippet {
                 pretty(&json!({ "servers": { name: server(url, Some(kind), headers) } }))
             }
             Self::Curl => {
-                let auth = token.map_or_else(String::new, |token| format!(" -H 'Authorization: Bearer {token}'"));
+                let auth = bearer(token);
                 if is_sse(url) {
-                    return format!("curl -sSN {url}{auth} -H 'Accept: text/event-stream'\n");
+                    return format!("curl -sSN {quoted}{auth} -H 'Accept: text/event-stream'\n");
                 }
-                // A call without a session (MCP 2026-07-28): the one form that a single command can make.
-                let call = json!({
+                // What every era's server answers. A server of 2026-07-28 may only speak without a session; it says so.
+                let hello = json!({
                     "jsonrpc": "2.0",
                     "id": 1,
-                    "method": "tools/call",
+                    "method": "initialize",
                     "params": {
-                        "name": "now",
-                        "_meta": {
-                            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-                            "io.modelcontextprotocol/clientCapabilities": {},
-                        },
+                        "protocolVersion": "2025-11-25",
+                        "capabilities": {},
+                        "clientInfo": { "name": "curl", "version": "1" },
                     },
                 });
                 format!(
-                    "curl -sS {url}{auth} -H 'Content-Type: application/json' -H 'Accept: application/json, \
-                     text/event-stream' -H 'MCP-Protocol-Version: 2026-07-28' -H 'Mcp-Method: tools/call' -H \
-                     'Mcp-Name: now' -d '{call}'\n"
+                    "curl -sS {quoted}{auth} -H 'Content-Type: application/json' -H 'Accept: application/json, \
+                     text/event-stream' -d '{hello}'\n"
                 )
             }
         }
     }
+}
+
+/// A command that calls a tool of the demo server, without a session (MCP 2026-07-28): the one form in which a single
+/// command can do so.
+pub(super) fn try_it(url: &str, token: Option<&str>) -> String {
+    let call = json!({
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "tools/call",
+        "params": {
+            "name": "now",
+            "_meta": {
+                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                "io.modelcontextprotocol/clientCapabilities": {},
+            },
+        },
+    });
+    format!(
+        "curl -sS {}{} -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' -H \
+         'MCP-Protocol-Version: 2026-07-28' -H 'Mcp-Method: tools/call' -H 'Mcp-Name: now' -d '{call}'",
+        shell(url),
+        bearer(token)
+    )
+}
+
+fn bearer(token: Option<&str>) -> String {
+    token.map_or_else(String::new, |token| format!(" -H 'Authorization: Bearer {token}'"))
+}
+
+/// `text` as one word of a shell.
+fn shell(text: &str) -> String {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":/.-_%@+,=".contains(&byte));
+    if is_plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 fn is_sse(url: &str) -> bool {

@@ -76,15 +76,16 @@ async fn answer(
             biased;
             response = &mut call => break response.map_err(|error| code_of(&error))?,
             (status, fields) = interim.next() => {
-                let nominated = Nominated::by(&fields);
-                let keep = |name: &HeaderName| !is_hop_by_hop(name) && !nominated.contains(name);
-                if wire::info(status, &fields, keep, writer.buffer()).is_ok() {
-                    writer.flush().await.map_err(|_| StreamCode::Cancelled)?;
-                }
+                encode_info(status, &fields, writer);
+                writer.flush().await.map_err(|_| StreamCode::Cancelled)?;
             }
             _ = &mut stopped => return Err(StreamCode::Cancelled),
         }
     };
+    // Those that came together with the answer go before it.
+    while let Some((status, fields)) = interim.take() {
+        encode_info(status, &fields, writer);
+    }
     let status = response.status();
     if status == StatusCode::SWITCHING_PROTOCOLS {
         let reader = rest.ok_or(StreamCode::UpstreamInvalid)?;
@@ -141,6 +142,15 @@ async fn answer(
 /// its end needs no stopping.
 async fn read_to_fin(reader: &mut FrameReader) {
     while let Ok(Some(_)) = reader.event().await {}
+}
+
+/// Informational answers are optional: one that is too large is left out.
+fn encode_info(status: StatusCode, fields: &HeaderMap, writer: &mut FrameWriter) {
+    let nominated = Nominated::by(fields);
+    let keep = |name: &HeaderName| !is_hop_by_hop(name) && !nominated.contains(name);
+    if let Err(error) = wire::info(status, fields, keep, writer.buffer()) {
+        tracing::debug!(%error, "informational answer left out");
+    }
 }
 
 fn encode_head(

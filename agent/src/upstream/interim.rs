@@ -28,13 +28,16 @@ impl Interim {
     /// The next one, in order. Cancel-safe.
     pub(crate) async fn next(&self) -> (StatusCode, HeaderMap) {
         loop {
-            {
-                let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                if !waiting.is_empty() {
-                    return waiting.remove(0);
-                }
+            if let Some(next) = self.take() {
+                return next;
             }
             self.came.notified().await;
         }
+    }
+
+    /// The next one, if it has come.
+    pub(crate) fn take(&self) -> Option<(StatusCode, HeaderMap)> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        (!waiting.is_empty()).then(|| waiting.remove(0))
     }
 }

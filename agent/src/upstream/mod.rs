@@ -11,6 +11,7 @@ mod target;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gantz_shared::limits::MAX_FIELDS;
 use gantz_shared::wire::head::RequestHead;
 use http::{HeaderName, HeaderValue, Response};
 use hyper::body::Incoming;
@@ -62,6 +63,8 @@ impl Upstream {
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(UPSTREAM_IDLE)
             .pool_timer(TokioTimer::new())
+            // Of these the tunnel takes half; those that end here do not count against it.
+            .http1_max_headers(2 * MAX_FIELDS)
             .build(Connector::new()?);
         let host = match &config.host_header {
             Some(host) => host.clone(),

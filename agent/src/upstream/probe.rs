@@ -1,6 +1,7 @@
 //! Looks at the local server before its URL is printed: is it up, does it speak HTTP, and on which path does it speak
 //! MCP?
 
+use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -98,7 +99,8 @@ async fn ask(target: &Target, method: Method, path: &str) -> Result<Answer, Stri
             status: response.status(),
             is_events: gantz_shared::fields::is_event_stream(response.headers()),
         }),
-        Ok(Err(error)) => Ok(Answer::NotHttp(causes(&error))),
+        // What happened, without the client's own words around it.
+        Ok(Err(error)) => Ok(Answer::NotHttp(causes(error.source().unwrap_or(&error)))),
         Err(_) => Ok(Answer::None),
     }
 }

@@ -6,6 +6,9 @@ use std::str::FromStr;
 use http::Uri;
 use http::uri::{Authority, Scheme};
 
+/// What a target looks like.
+const FORMS: &str = "a port (8090), host:port, or a URL (http://127.0.0.1:8090/mcp)";
+
 /// Where the local server is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -55,7 +58,7 @@ impl FromStr for Target {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let bad = |why: &str| {
-            format!("`{text}` {why}; a target is a port (8090), host:port, or a URL (http://127.0.0.1:8090/mcp)")
+            format!("`{text}` {why}; {FORMS}")
         };
         if text.bytes().all(|byte| byte.is_ascii_digit()) {
             let port: u16 = text.parse().map_err(|_| bad("is not a port"))?;
@@ -74,7 +77,8 @@ impl FromStr for Target {
         };
         let authority = parts.authority.ok_or_else(|| bad("has no host"))?;
         if authority.as_str().contains('@') {
-            return Err(bad("has a user name, which is not sent; use --upstream-header for credentials"));
+            // Not repeated: it may have a password as well.
+            return Err("a user name in a URL is not sent; --upstream-header for credentials".to_owned());
         }
         if authority.host().is_empty() || gantz_shared::authority::parse(authority.as_str()).is_err() {
             return Err(bad("has no usable host"));

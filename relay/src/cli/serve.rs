@@ -3,105 +3,21 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::PathBuf;
-use std::time::Duration;
 
-use bytesize::ByteSize;
-use clap::{Args, ValueEnum};
 use gantz_shared::failure::{Exit, Failure};
 use http::uri::Scheme;
-use ipnet::IpNet;
-use tokio::signal;
 
+use super::args::{AccessArg, LogFormat, ServeArgs, TlsArg};
+use super::stop::Stop;
 use crate::config::{Config, Domain, PublicOrigin, TlsConfig};
+use crate::tls::TlsError;
 use crate::{Relay, Sockets, StartError, runtime};
 
 /// With port 0 the system chooses one for TCP; it is taken for UDP too, and this often another is tried when it is not
 /// free there.
 const PORT_TRIES: usize = 16;
 
-/// The flags of `gantz-relay serve`.
-#[derive(Debug, Args)]
-pub struct ServeArgs {
-    /// The domain whose names are tunnels: DNS has it, and everything under it, point to this relay
-    #[arg(long, env = "GANTZ_RELAY_DOMAIN", value_parser = Domain::parse)]
-    domain: Domain,
-    /// Address for the public (TCP) and for agents (UDP)
-    #[arg(long, env = "GANTZ_RELAY_LISTEN", default_value = "0.0.0.0:443", value_name = "ADDR:PORT")]
-    listen: SocketAddr,
-    /// Address of a plain HTTP listener that sends browsers to HTTPS [default: 0.0.0.0:80 where --listen has port 443]
-    #[arg(long, env = "GANTZ_RELAY_HTTP_LISTEN", value_name = "ADDR:PORT")]
-    http_listen: Option<SocketAddr>,
-    /// Where the certificate comes from
-    #[arg(long, env = "GANTZ_RELAY_TLS", value_enum, default_value = "acme")]
-    tls: TlsArg,
-    /// With --tls files: the certificate chain, PEM; watched for changes
-    #[arg(long, env = "GANTZ_RELAY_TLS_CERT", value_name = "FILE")]
-    tls_cert: Option<PathBuf>,
-    /// With --tls files: the key, PEM; watched for changes
-    #[arg(long, env = "GANTZ_RELAY_TLS_KEY", value_name = "FILE")]
-    tls_key: Option<PathBuf>,
-    /// Folder for what outlives a restart [default: gantz-relay in the user's state folder]
-    #[arg(long, env = "GANTZ_RELAY_STATE_DIR", value_name = "DIR")]
-    state_dir: Option<PathBuf>,
-    /// Address of the operator's listener (health); never public
-    #[arg(long, env = "GANTZ_RELAY_ADMIN_LISTEN", default_value = "127.0.0.1:9090", value_name = "ADDR:PORT")]
-    admin_listen: SocketAddr,
-    /// Who may open tunnels
-    #[arg(long, env = "GANTZ_RELAY_ACCESS", value_enum, default_value = "keys")]
-    access: AccessArg,
-    /// How the public reaches this relay, where a proxy stands in front, such as https://relay.example.com
-    #[arg(long, env = "GANTZ_RELAY_PUBLIC_URL", value_name = "URL")]
-    public_url: Option<http::Uri>,
-    /// Networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed [default: none]
-    #[arg(long, env = "GANTZ_RELAY_TRUSTED_PROXIES", value_name = "CIDR", value_delimiter = ',')]
-    trusted_proxies: Vec<IpNet>,
-    /// Largest request body; 0: no limit
-    #[arg(long, env = "GANTZ_RELAY_MAX_BODY", default_value = "16MiB", value_name = "SIZE")]
-    max_body: ByteSize,
-    /// How long a request waits for an agent that is away for a moment
-    #[arg(long, env = "GANTZ_RELAY_HOLD", default_value = "5s", value_name = "TIME", value_parser = humantime::parse_duration)]
-    hold: Duration,
-    /// Silence on an event stream after which a comment is sent
-    #[arg(long, env = "GANTZ_RELAY_SSE_KEEP_ALIVE", default_value = "15s", value_name = "TIME", value_parser = humantime::parse_duration)]
-    sse_keep_alive: Duration,
-    /// How long streams may finish after SIGTERM
-    #[arg(long, env = "GANTZ_RELAY_DRAIN", default_value = "30s", value_name = "TIME", value_parser = humantime::parse_duration)]
-    drain: Duration,
-    /// How logs are written
-    #[arg(long, env = "GANTZ_RELAY_LOG_FORMAT", value_enum, default_value = "text")]
-    log_format: LogFormat,
-    /// Say more; twice: say everything
-    #[arg(short, long, action = clap::ArgAction::Count)]
-    verbose: u8,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum TlsArg {
-    /// A CA of the relay's own: for trying out, and for networks that trust it
-    SelfSigned,
-    /// --tls-cert and --tls-key, which something else renews
-    Files,
-    /// Certificates by themselves (not built yet)
-    Acme,
-    /// Plain HTTP, for use behind a proxy that ends TLS
-    Off,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum AccessArg {
-    /// Agents with an access key (not built yet)
-    Keys,
-    /// Everybody who reaches the UDP port
-    Open,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
-}
-
-pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
+pub(super) fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
     init_logs(args);
     let config = config(args)?;
     let runtime =
@@ -109,9 +25,10 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
     runtime.block_on(run(args, config))
 }
 
-async fn run(args: &ServeArgs, config: Config) -> Result<(), Failure> {
+async fn run(args: &ServeArgs, config: Config) -> Result<Exit, Failure> {
+    let mut stop = Stop::new().map_err(|error| Failure::new(Exit::Failed, "cannot wait for signals").why(error))?;
     let sockets = bind(args)?;
-    let relay = Relay::start(config, sockets).map_err(|error| start_failure(&error))?;
+    let relay = Relay::start(config, sockets).map_err(|error| start_failure(&error, args.tls))?;
     tracing::info!(
         domain = args.domain.as_str(),
         public = %relay.edge_addr(),
@@ -125,7 +42,7 @@ async fn run(args: &ServeArgs, config: Config) -> Result<(), Failure> {
     if args.access == AccessArg::Open {
         tracing::warn!("--access open: everybody who reaches this relay can open tunnels under its domain");
     }
-    let signal = stop_signal().await.map_err(|error| Failure::new(Exit::Failed, "cannot wait for signals").why(error))?;
+    let signal = stop.signal().await;
     tracing::info!(signal, deadline = ?args.drain, "stopping: no new connections, open streams may finish");
     tokio::select! {
         drained = relay.shutdown() => {
@@ -135,26 +52,12 @@ async fn run(args: &ServeArgs, config: Config) -> Result<(), Failure> {
                 tracing::warn!("stopped: streams that had not finished were cut");
             }
         }
-        signal = stop_signal() => {
-            tracing::warn!(signal = signal.unwrap_or("unknown"), "second signal: stopped at once");
+        signal = stop.signal() => {
+            tracing::warn!(signal, "second signal: stopped at once");
+            return Ok(Exit::Cut);
         }
     }
-    Ok(())
-}
-
-async fn stop_signal() -> io::Result<&'static str> {
-    #[cfg(unix)]
-    {
-        let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate())?;
-        tokio::select! {
-            result = signal::ctrl_c() => result.map(|()| "SIGINT"),
-            _ = terminate.recv() => Ok("SIGTERM"),
-        }
-    }
-    #[cfg(not(unix))]
-    {
-        signal::ctrl_c().await.map(|()| "Ctrl-C")
-    }
+    Ok(Exit::Fine)
 }
 
 fn config(args: &ServeArgs) -> Result<Config, Failure> {
@@ -165,11 +68,15 @@ fn config(args: &ServeArgs) -> Result<Config, Failure> {
         TlsArg::Acme => {
             return Err(usage("--tls acme is not built yet")
                 .why("this version does not obtain certificates by itself")
-                .hint("--tls files with a certificate of yours, --tls self-signed, or --tls off behind a proxy"));
+                .hint("--tls files, --tls self-signed, or --tls off behind a proxy"));
         }
         TlsArg::Files => match (&args.tls_cert, &args.tls_key) {
             (Some(cert), Some(key)) => TlsConfig::Files { cert: cert.clone(), key: key.clone() },
-            _ => return Err(usage("--tls files needs --tls-cert FILE and --tls-key FILE")),
+            _ => {
+                return Err(usage("--tls files needs files")
+                    .why("a certificate and its key are two PEM files that something else renews")
+                    .hint("--tls-cert FILE and --tls-key FILE"));
+            }
         },
     };
     if args.access == AccessArg::Keys {
@@ -264,8 +171,18 @@ fn taken(address: SocketAddr, protocol: &str, flag: &str, error: &io::Error) -> 
     Failure::new(Exit::Failed, format!("cannot listen on {address} ({protocol})")).why(error).hint(hint)
 }
 
-fn start_failure(error: &StartError) -> Failure {
-    Failure::new(Exit::Failed, "cannot start the relay").why(error)
+fn start_failure(error: &StartError, tls: TlsArg) -> Failure {
+    match error {
+        StartError::State(_) | StartError::Tls(TlsError::State(_)) => {
+            Failure::new(Exit::Failed, "cannot use the state folder")
+                .hint("a folder that this user may write to with --state-dir")
+                .words(&error.to_string())
+        }
+        StartError::Tls(_) if tls == TlsArg::Files => Failure::new(Exit::Usage, "cannot use the certificate")
+            .why(error)
+            .hint("the chain, leaf first, with --tls-cert, and its private key with --tls-key, both PEM"),
+        _ => Failure::new(Exit::Failed, "cannot start the relay").words(&error.to_string()),
+    }
 }
 
 fn init_logs(args: &ServeArgs) {
@@ -276,8 +193,10 @@ fn init_logs(args: &ServeArgs) {
         _ => "debug",
     };
     let filter = EnvFilter::try_from_env("GANTZ_RELAY_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let colour = io::IsTerminal::is_terminal(&io::stderr()) && std::env::var_os("NO_COLOR").is_none();
+    let colour = io::IsTerminal::is_terminal(&io::stderr()) && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour);
+    // Where stderr is gone there is nowhere to report it, and trying to would panic.
+    let logs = logs.log_internal_errors(false);
     match args.log_format {
         LogFormat::Text => logs.init(),
         LogFormat::Json => logs.json().init(),

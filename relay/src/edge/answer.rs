@@ -30,6 +30,8 @@ pub(crate) enum Failure {
     ConnectRefused,
     NoAuthorizationServer,
     HttpsRequired,
+    NotFound,
+    MethodNotAllowed,
 }
 
 /// The field that marks an answer as the edge's own.
@@ -105,6 +107,12 @@ impl Failure {
                 "https_required",
                 "Use https. A token that was sent to this address has crossed the network in clear: rotate it.",
             ),
+            Self::NotFound => {
+                text(S::NOT_FOUND, "not_found", "This is the relay itself; tunnels are names under its domain.")
+            }
+            Self::MethodNotAllowed => {
+                text(S::METHOD_NOT_ALLOWED, "method_not_allowed", "The relay's own pages are only read.")
+            }
         }
     }
 

@@ -1,9 +1,11 @@
 //! What the relay answers on its own name.
 
 use axum::Router;
-use axum::response::Html;
+use axum::response::{Html, Response};
 use axum::routing::get;
+use http::HeaderMap;
 
+use super::answer::Failure;
 use crate::config::Domain;
 
 /// A small page, and health.
@@ -23,4 +25,10 @@ pub(super) fn router(domain: &Domain) -> Router {
         .route("/", get(async move || Html(page)))
         .route("/healthz", health.clone())
         .route("/health", health)
+        .fallback(async |fields: HeaderMap| own(Failure::NotFound, &fields))
+        .method_not_allowed_fallback(async |fields: HeaderMap| own(Failure::MethodNotAllowed, &fields))
+}
+
+fn own(failure: Failure, fields: &HeaderMap) -> Response {
+    failure.answer(fields).map(axum::body::Body::new)
 }

@@ -9,10 +9,9 @@ use gantz_transport::{FrameReader, ReadError};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
-use tokio_util::task::AbortOnDropHandle;
 
 use super::keep_alive::KeepAlive;
-use super::upload::UploadError;
+use super::upload::Rest;
 
 /// Any body of the edge.
 pub(crate) enum EdgeBody {
@@ -92,19 +91,28 @@ pub(crate) struct Download {
     /// Bytes that are still to come, where the head declared them.
     left: Option<u64>,
     keep_alive: Option<KeepAlive>,
-    /// The rest of the caller's body, which goes on while the answer streams.
-    upload: Option<AbortOnDropHandle<Result<(), UploadError>>>,
+    /// The rest of the caller's body, which goes on or waits while the answer streams. Dropped with the answer.
+    rest: Option<Rest>,
     done: bool,
 }
 
 impl Download {
     pub(super) fn new(reader: FrameReader, left: Option<u64>, keep_alive: Option<KeepAlive>) -> Self {
-        Self { reader, left, keep_alive, upload: None, done: false }
+        Self { reader, left, keep_alive, rest: None, done: false }
     }
 
-    /// Ties the rest of an upload to this answer.
-    pub(super) fn with_upload(mut self, upload: Option<AbortOnDropHandle<Result<(), UploadError>>>) -> Self {
-        self.upload = upload;
+    /// Ties the rest of the caller's body to this answer.
+    pub(super) fn with_rest(mut self, rest: Option<Rest>) -> Self {
+        self.rest = rest;
+        self
+    }
+
+    /// For an answer that has no body, whatever its fields say: HTTP/2 has to end it with its head, or a declared
+    /// length would look broken (RFC 9113 §8.1.1).
+    pub(super) async fn without_body(mut self) -> Self {
+        // Reading to the end spares the tunnel a cancellation. The head was all of it: how it ends changes nothing.
+        while let Ok(Some(_)) = self.reader.event().await {}
+        self.done = true;
         self
     }
 

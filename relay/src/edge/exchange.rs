@@ -25,7 +25,8 @@ use super::body::{Download, EdgeBody};
 use super::connection::Peer;
 use super::credential::X_API_KEY;
 use super::keep_alive::KeepAlive;
-use super::upload::{Upload, UploadError, upload};
+use super::interim::Interim;
+use super::upload::{Lingering, Rest, Upload, UploadError, upload};
 use super::{Edge, handle};
 use crate::config::CONTINUE_WAIT;
 use crate::tunnels::{OpenError, Tunnel};
@@ -54,6 +55,7 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::fmt::Display + Send,
 {
+    let body = Lingering::new(body, &parts, &edge.upgraded);
     match forward(admitted, &mut parts, body, on_upgrade, edge, peer).await {
         Ok(response) => response,
         Err(failure) => failure.answer(&parts.headers),
@@ -72,6 +74,8 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::fmt::Display + Send,
 {
+    // RFC 9110 §15.2: an HTTP/1.0 caller takes none.
+    let interim = peer.interim.as_ref().filter(|_| parts.version > Version::HTTP_10);
     let max_body = edge.config.max_body;
     let limit = (max_body > 0).then_some(max_body);
     let declared = fields::content_length(&parts.headers)
@@ -94,28 +98,28 @@ where
 
     if let Some((on_upgrade, _)) = upgrade {
         writer.flush().await.map_err(|_| Failure::TunnelLost)?;
-        let head = response_head(&mut reader, peer).await?;
+        let head = response_head(&mut reader, interim).await?;
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             return switch(on_upgrade, head, writer, reader, edge).await;
         }
         writer.end(None, |_| true).await.map_err(|_| Failure::TunnelLost)?;
-        return respond(&parts.method, head, reader, None, edge);
+        return respond(&parts.method, head, reader, None, edge).await;
     }
     if !has_body {
         writer.end(None, |_| true).await.map_err(|_| Failure::TunnelLost)?;
-        let head = response_head(&mut reader, peer).await?;
-        return respond(&parts.method, head, reader, None, edge);
+        let head = response_head(&mut reader, interim).await?;
+        return respond(&parts.method, head, reader, None, edge).await;
     }
     if wants_continue {
         // The caller sends its body only when this side begins to read it, which is what makes hyper send the 100.
         writer.flush().await.map_err(|_| Failure::TunnelLost)?;
-        if let Some(head) = continue_or_head(&mut reader, peer).await? {
-            return respond(&parts.method, head, reader, None, edge);
+        if let Some(head) = continue_or_head(&mut reader, interim).await? {
+            return respond(&parts.method, head, reader, Some(Rest::Unasked { _writer: writer }), edge).await;
         }
     }
     let upload: Upload = Box::pin(upload(body, writer, limit));
-    let (head, rest) = upload_until_head(upload, &mut reader, peer, max_body).await?;
-    respond(&parts.method, head, reader, rest, edge)
+    let (head, rest) = upload_until_head(upload, &mut reader, interim, max_body).await?;
+    respond(&parts.method, head, reader, rest, edge).await
 }
 
 /// Sends the body until the answer's head is there. The common body is sent by then; the rest of another goes on by
@@ -123,23 +127,26 @@ where
 async fn upload_until_head(
     mut upload: Upload,
     reader: &mut FrameReader,
-    peer: &Peer,
+    interim: Option<&Interim>,
     max_body: u64,
-) -> Result<(ResponseHead, Option<AbortOnDropHandle<Result<(), UploadError>>>), Failure> {
+) -> Result<(ResponseHead, Option<Rest>), Failure> {
     let uploaded = {
-        let mut head = std::pin::pin!(response_head(reader, peer));
+        let mut head = std::pin::pin!(response_head(reader, interim));
         tokio::select! {
             biased;
             uploaded = &mut upload => uploaded,
-            head = &mut head => return Ok((head?, Some(AbortOnDropHandle::new(tokio::spawn(upload))))),
+            head = &mut head => {
+                let head = head?;
+                return Ok((head, Some(Rest::Going { _upload: AbortOnDropHandle::new(tokio::spawn(upload)) })));
+            }
         }
     };
     match uploaded {
-        Ok(()) => Ok((response_head(reader, peer).await?, None)),
+        Ok(()) => Ok((response_head(reader, interim).await?, None)),
         Err(UploadError::TooLarge) => Err(Failure::BodyTooLarge { limit: max_body }),
         Err(UploadError::Caller) => Err(Failure::BadRequest("The request's body broke off or is not HTTP.")),
         // Why the agent took no more is what its own end of the stream says.
-        Err(UploadError::Tunnel) => Ok((response_head(reader, peer).await?, None)),
+        Err(UploadError::Tunnel) => Ok((response_head(reader, interim).await?, None)),
     }
 }
 
@@ -189,34 +196,37 @@ fn encode_head(
 }
 
 /// Reads until the final head; informational answers are passed on as they come.
-async fn response_head(reader: &mut FrameReader, peer: &Peer) -> Result<ResponseHead, Failure> {
+async fn response_head(reader: &mut FrameReader, interim: Option<&Interim>) -> Result<ResponseHead, Failure> {
     loop {
         match next_head(reader).await? {
             (true, head) => return Ok(head),
-            (false, info) => inform(&info, peer),
+            (false, info) => inform(&info, interim),
         }
     }
 }
 
 /// Reads until the server's 100 (`None`) or final head; gives up waiting after [`CONTINUE_WAIT`], as the server may
 /// not know of `Expect`.
-async fn continue_or_head(reader: &mut FrameReader, peer: &Peer) -> Result<Option<ResponseHead>, Failure> {
+async fn continue_or_head(
+    reader: &mut FrameReader,
+    interim: Option<&Interim>,
+) -> Result<Option<ResponseHead>, Failure> {
     let wait = async {
         loop {
             match next_head(reader).await? {
                 (true, head) => return Ok(Some(head)),
                 (false, info) if info.status == StatusCode::CONTINUE => return Ok(None),
-                (false, info) => inform(&info, peer),
+                (false, info) => inform(&info, interim),
             }
         }
     };
     tokio::time::timeout(CONTINUE_WAIT, wait).await.unwrap_or(Ok(None))
 }
 
-fn inform(info: &ResponseHead, peer: &Peer) {
+fn inform(info: &ResponseHead, interim: Option<&Interim>) {
     // 100 is hyper's own affair: it sends one when the body is first asked for.
     if info.status != StatusCode::CONTINUE
-        && let Some(interim) = &peer.interim
+        && let Some(interim) = interim
     {
         interim.send(info.status, &info.fields);
     }
@@ -251,11 +261,11 @@ fn violated(reader: &mut FrameReader, error: &WireError) -> Failure {
     Failure::TunnelLost
 }
 
-fn respond(
+async fn respond(
     method: &Method,
     head: ResponseHead,
     reader: FrameReader,
-    upload: Option<AbortOnDropHandle<Result<(), UploadError>>>,
+    rest: Option<Rest>,
     edge: &Edge,
 ) -> Result<Response<EdgeBody>, Failure> {
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -269,7 +279,10 @@ fn respond(
         && is_event_stream(&head.fields)
         && !head.fields.contains_key(header::CONTENT_ENCODING);
     let keep_alive = is_events.then(|| KeepAlive::new(edge.config.sse_keep_alive));
-    let download = Download::new(reader, length.filter(|_| has_body), keep_alive).with_upload(upload);
+    let mut download = Download::new(reader, length.filter(|_| has_body), keep_alive).with_rest(rest);
+    if !has_body {
+        download = download.without_body().await;
+    }
 
     let mut response = Response::new(EdgeBody::Download(download));
     *response.status_mut() = head.status;

@@ -15,12 +15,14 @@ use http::{Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::body::EdgeBody;
 use super::connection::Peer;
 use super::interim::Interim;
+use super::upload::read_over;
 use super::{Edge, handle};
 use crate::config::{
     H2_CONNECTION_WINDOW, H2_MAX_RESETS, H2_MAX_STREAMS, H2_PING_INTERVAL, H2_PING_TIMEOUT, H2_SEND_BUFFER,
@@ -87,7 +89,8 @@ async fn keep_alive(ping_pong: Option<PingPong>) {
 async fn stream(request: Request<RecvStream>, respond: SendResponse<Bytes>, peer: Peer, edge: Arc<Edge>) {
     let respond = Arc::new(Mutex::new(respond));
     let peer = Peer { interim: Some(Interim::http2(respond.clone())), ..peer };
-    let request = request.map(RequestBody);
+    let (unread, rest) = (!request.body().is_end_stream()).then(oneshot::channel).unzip();
+    let request = request.map(|stream| RequestBody { stream: Some(stream), unread });
     let mut response = tokio::select! {
         response = handle::handle(request, &edge, &peer) => response,
         _ = poll_fn(|cx| locked(&respond).poll_reset(cx)) => return,
@@ -102,8 +105,16 @@ async fn stream(request: Request<RecvStream>, respond: SendResponse<Bytes>, peer
     let sent = locked(&respond).send_response(Response::from_parts(parts, ()), is_end);
     match sent {
         Ok(send) if !is_end => send_body(body, send).await,
-        Ok(_) => {}
-        Err(error) => tracing::debug!(peer = %peer.address, %error, "answer not sent"),
+        Ok(_) => drop(body),
+        Err(error) => return tracing::debug!(peer = %peer.address, %error, "answer not sent"),
+    }
+    // Dropping what is left of the caller's body resets the stream. RFC 9113 §8.1 allows that, but there are callers
+    // that lose the whole answer to a reset that comes while they still send.
+    if let Some(rest) = rest
+        && let Ok(body) = rest.await
+        && !body.is_end_stream()
+    {
+        read_over(body).await;
     }
 }
 
@@ -174,23 +185,38 @@ async fn send_data(mut piece: Bytes, is_end: bool, send: &mut SendStream<Bytes>)
 }
 
 /// A caller's body. Its flow-control credit comes back as it is taken, so that the window bounds what is held.
-struct RequestBody(RecvStream);
+struct RequestBody {
+    /// There until it is dropped.
+    stream: Option<RecvStream>,
+    /// Where it goes when nobody reads on.
+    unread: Option<oneshot::Sender<RequestBody>>,
+}
 
 impl Body for RequestBody {
     type Data = Bytes;
     type Error = h2::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
-        if let Some(piece) = ready!(self.0.poll_data(cx)) {
+        let Some(stream) = &mut self.stream else { return Poll::Ready(None) };
+        if let Some(piece) = ready!(stream.poll_data(cx)) {
             return Poll::Ready(Some(piece.and_then(|piece| {
-                self.0.flow_control().release_capacity(piece.len())?;
+                stream.flow_control().release_capacity(piece.len())?;
                 Ok(Frame::data(piece))
             })));
         }
-        Poll::Ready(ready!(self.0.poll_trailers(cx))?.map(|trailers| Ok(Frame::trailers(trailers))))
+        Poll::Ready(ready!(stream.poll_trailers(cx))?.map(|trailers| Ok(Frame::trailers(trailers))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
+        self.stream.as_ref().is_none_or(RecvStream::is_end_stream)
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        if let (Some(stream), Some(unread)) = (self.stream.take(), self.unread.take()) {
+            // Nobody takes it when the stream is over.
+            let _ = unread.send(Self { stream: Some(stream), unread: None });
+        }
     }
 }

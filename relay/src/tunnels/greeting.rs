@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gantz_shared::control::{FromAgent, FromRelay, Hello, RefusalCode, Refused, Secret, Welcome};
+use gantz_shared::control::{ControlError, FromAgent, FromRelay, Hello, RefusalCode, Refused, Secret, Welcome};
 use gantz_shared::name::Name;
 use gantz_shared::reset::CloseCode;
 use gantz_transport::Connection;
@@ -24,12 +24,13 @@ impl Greeter {
     ) -> Result<Option<Arc<Tunnel>>, Error> {
         let hello = match receiver.receive().await? {
             Some(FromAgent::Hello(hello)) => hello,
-            Some(_) => return Err(Error::Truncated),
+            Some(_) => return Err(ControlError::Malformed("the first message is not hello".into()).into()),
             None => return Ok(None),
         };
         let agent: String = hello.agent.chars().take(64).collect();
         match self.claim(connection, &hello) {
-            Ok(tunnel) => {
+            Ok((tunnel, right)) => {
+                let claim = Claim { greeter: self, tunnel: &tunnel, right, is_welcome: false };
                 let name = tunnel.name().clone();
                 let welcome = Welcome {
                     url: self.origin.replace('*', name.as_str()),
@@ -39,10 +40,8 @@ impl Greeter {
                     name,
                 };
                 tracing::info!(name = %tunnel.name(), agent = ?agent, peer = %connection.remote_address(), open = hello.policy.open, "tunnel opened");
-                if let Err(error) = sender.send(&FromRelay::Welcome(welcome)).await {
-                    self.directory.release(&tunnel, true);
-                    return Err(error);
-                }
+                sender.send(&FromRelay::Welcome(welcome)).await?;
+                claim.keep();
                 Ok(Some(tunnel))
             }
             Err(refused) => {
@@ -53,7 +52,7 @@ impl Greeter {
         }
     }
 
-    fn claim(&self, connection: &Connection, hello: &Hello) -> Result<Arc<Tunnel>, Refused> {
+    fn claim(&self, connection: &Connection, hello: &Hello) -> Result<(Arc<Tunnel>, Right), Refused> {
         hello.policy.check().map_err(|error| refused(RefusalCode::InvalidHello, error.to_string()))?;
         let claim = |name: Name, right| {
             let tunnel = Tunnel::new(name, connection.clone(), hello.policy.clone());
@@ -61,7 +60,7 @@ impl Greeter {
                 if let Some(ghost) = ghost {
                     ghost.close(CloseCode::Replaced, "the same agent opened a newer tunnel of this name");
                 }
-                tunnel
+                (tunnel, right)
             })
         };
         let resumed = hello.resume.as_ref().and_then(|ticket| self.redeem(ticket, hello));
@@ -76,7 +75,7 @@ impl Greeter {
         let mut last = ClaimError::Full;
         for _ in 0..RANDOM_TRIES {
             match claim(Name::random(&mut rand::rng()), Right::First) {
-                Ok(tunnel) => return Ok(tunnel),
+                Ok(claimed) => return Ok(claimed),
                 Err(error @ ClaimError::Full) => return Err(unclaimed(&error)),
                 Err(error) => last = error,
             }
@@ -90,6 +89,29 @@ impl Greeter {
         let wishes_otherwise =
             hello.wanted_name.as_deref().is_some_and(|wanted| !wanted.eq_ignore_ascii_case(name.as_str()));
         (!wishes_otherwise).then_some(name)
+    }
+}
+
+/// A claim whose agent has not been told. Should it never be, because it went away or does not read, the name must not
+/// be left to a tunnel that is none. Only whoever came with a ticket can come back for it.
+struct Claim<'a> {
+    greeter: &'a Greeter,
+    tunnel: &'a Tunnel,
+    right: Right,
+    is_welcome: bool,
+}
+
+impl Claim<'_> {
+    fn keep(mut self) {
+        self.is_welcome = true;
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        if !self.is_welcome {
+            self.greeter.directory.release(self.tunnel, self.right == Right::Ticket);
+        }
     }
 }
 

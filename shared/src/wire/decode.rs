@@ -47,6 +47,8 @@ enum State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     BeforeHead,
+    /// `HEAD` has come and no `DATA` yet: the one place where the message may turn into an upgraded stream.
+    AfterHead,
     Body,
     Ended,
 }
@@ -128,7 +130,7 @@ impl Decoder {
                             Event::End(payload)
                         }
                         _ => {
-                            self.phase = Phase::Body;
+                            self.phase = Phase::AfterHead;
                             Event::Head(payload)
                         }
                     }));
@@ -183,8 +185,10 @@ impl Decoder {
             (Phase::BeforeHead, FrameKind::Head) => None,
             (Phase::BeforeHead, FrameKind::Info) if self.direction == Direction::Response => None,
             (Phase::BeforeHead, _) => Some("HEAD"),
-            (Phase::Body, FrameKind::Data | FrameKind::End | FrameKind::Upgraded) => None,
-            (Phase::Body, _) => Some("DATA, END or UPGRADED"),
+            (Phase::AfterHead, FrameKind::Data | FrameKind::End | FrameKind::Upgraded) => None,
+            (Phase::AfterHead, _) => Some("DATA, END or UPGRADED"),
+            (Phase::Body, FrameKind::Data | FrameKind::End) => None,
+            (Phase::Body, _) => Some("DATA or END"),
             (Phase::Ended, _) => return Err(WireError::Trailing),
         };
         if let Some(expected) = expected {
@@ -200,7 +204,10 @@ impl Decoder {
             _ => return Err(WireError::TooLong { frame: kind, len, limit }),
         };
         Ok(match kind {
-            FrameKind::Data => State::Data { left },
+            FrameKind::Data => {
+                self.phase = Phase::Body;
+                State::Data { left }
+            }
             FrameKind::Upgraded => State::Raw,
             FrameKind::Head | FrameKind::Info | FrameKind::End => State::Gather { kind, left },
         })

@@ -72,11 +72,12 @@ impl RequestHead {
         let has_body = flags & FLAG_BODY != 0;
         let authority =
             Authority::from_maybe_shared(string(buf, "authority")?).map_err(|_| WireError::Malformed("authority"))?;
-        let path = string(buf, "path")?;
-        if path.is_empty() {
+        let target = string(buf, "path")?;
+        let path = PathAndQuery::from_maybe_shared(target.clone()).map_err(|_| WireError::Malformed("path"))?;
+        // What this type would add to an empty path or cut off (a fragment) was never in a request's target.
+        if path.as_str().as_bytes() != target {
             return Err(WireError::Malformed("path"));
         }
-        let path = PathAndQuery::from_maybe_shared(path).map_err(|_| WireError::Malformed("path"))?;
         let client = client(&string(buf, "client address")?)?;
         let token = string(buf, "token id")?;
         if token.len() > MAX_LABEL {

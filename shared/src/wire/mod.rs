@@ -8,7 +8,7 @@
 //! | 1 | `INFO` | like an answer's `HEAD`, status 1xx | never | before `HEAD` |
 //! | 2 | `DATA` | body bytes | after `HEAD` | after `HEAD` |
 //! | 3 | `END` | trailer fields | last, once | last, once |
-//! | 4 | `UPGRADED` | empty; raw bytes follow until FIN | after `HEAD` | after a 101 `HEAD` |
+//! | 4 | `UPGRADED` | empty; raw bytes follow until FIN | straight after `HEAD` | straight after a 101 `HEAD` |
 //!
 //! A stream that ends (FIN) before `END` is truncated, and a truncated body is never passed on as a whole one.
 

@@ -309,12 +309,21 @@ impl Dropped {
     pub const UPSTREAM: Self = Self { reset: StreamCode::UpstreamLost, stop: StreamCode::NotNeeded };
 }
 
+/// The peer's words; where it has none, its code.
+fn words(code: Option<CloseCode>, reason: &str) -> String {
+    match code {
+        _ if !reason.is_empty() => format!(": {reason}"),
+        Some(code) => format!(": {code:?}"),
+        None => String::new(),
+    }
+}
+
 /// How a connection ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Lost {
     /// The peer closed it.
-    #[error("closed by the peer ({code:?}{}{reason})", if reason.is_empty() { "" } else { ": " })]
+    #[error("closed by the peer{}", words(*code, reason))]
     Closed {
         /// The peer's code, where this version knows it.
         code: Option<CloseCode>,

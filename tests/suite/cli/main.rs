@@ -1,2 +1,23 @@
-//! .
+//! The command lines, as the real binaries: every screen is under snapshot, as 80 columns show it, and every exit code
+//! is asserted.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod bad_input;
+mod closed_output;
+mod config_file;
+mod first_minute;
+mod help;
+mod json;
+mod local_server;
+mod precedence;
+mod process;
+mod reaching_the_relay;
+mod relay_bad_input;
+mod relay_process;
+mod secrets;
+mod signals;
+mod snippets;
+mod taken_ports;
+
+use process::{Folder, gantz, gantz_relay};
+use relay_process::RelayProcess;

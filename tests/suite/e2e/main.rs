@@ -1,2 +1,27 @@
-//! .
+//! Real MCP clients against real MCP servers: direct, and through the real `gantz-relay` and `gantz`. Both runs of a
+//! client have to give the same results; see `tests/e2e/README.md` for what the clients do.
+//!
+//! ```text
+//! client ───────────────────────────────▶ server     direct
+//! client ──▶ gantz-relay ══▶ gantz run ──▶ server     tunnelled
+//! ```
+//!
+//! Every tunnel of this suite is opened with a token that is known beforehand, while relay and agent log everything
+//! they can: [`gantz::Gantz::finish`] stops them and looks for that token in each byte they wrote.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod canary;
+mod clients;
+mod compare;
+mod gantz;
+mod process;
+mod rmcp_client;
+mod rmcp_scenarios;
+mod rmcp_server;
+mod servers;
+mod setup;
+
+mod credentials;
+mod early_answer;
+mod every_scenario;
+mod long_calls;

@@ -1,2 +1,22 @@
-//! .
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+//! The relay's two sides against whoever does not keep to the rules: names and credentials of callers, and agents that
+//! lie.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
+mod answers;
+mod apex;
+mod busy;
+mod deadlines;
+mod drain;
+mod handshake;
+mod http2_routing;
+mod lying_agent;
+mod names;
+mod proxies;
+mod raw_agent;
+mod redirect;
+mod routing;
+mod self_signed;
+mod tickets;
+mod tls_files;
+mod token;
+mod unread;

@@ -1,2 +1,17 @@
-//! .
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+//! The rules of MCP traffic, each with real sockets through a relay and an agent.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
+mod answers;
+mod away;
+mod browser;
+mod cancel;
+mod cors;
+mod credentials;
+mod endpoint;
+mod host_and_origin;
+mod keep_alive;
+mod paths;
+mod replay;
+mod scripted;
+mod status;
+mod streaming;

@@ -1,0 +1,109 @@
+//! The flags of `gantz-relay serve`. Each has an environment variable.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::{Args, ValueEnum};
+use ipnet::IpNet;
+
+use crate::config::Domain;
+
+/// The flags of `gantz-relay serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// The domain whose names are tunnels; in DNS it and everything under it (*.DOMAIN) point to this relay
+    #[arg(long, env = "GANTZ_RELAY_DOMAIN", value_parser = Domain::parse)]
+    pub(super) domain: Domain,
+    /// Address for the public (TCP) and for agents (UDP)
+    #[arg(long, env = "GANTZ_RELAY_LISTEN", value_parser = address, default_value = "0.0.0.0:443", value_name = "ADDR:PORT")]
+    pub(super) listen: SocketAddr,
+    /// Address of a plain HTTP listener that sends browsers to HTTPS [default: 0.0.0.0:80 where --listen has port 443]
+    #[arg(long, env = "GANTZ_RELAY_HTTP_LISTEN", value_parser = address, value_name = "ADDR:PORT")]
+    pub(super) http_listen: Option<SocketAddr>,
+    /// Where the certificate comes from
+    #[arg(long, env = "GANTZ_RELAY_TLS", value_enum, default_value = "acme", value_name = "SOURCE")]
+    pub(super) tls: TlsArg,
+    /// With --tls files: the certificate chain, PEM; watched for changes
+    #[arg(long, env = "GANTZ_RELAY_TLS_CERT", value_name = "FILE")]
+    pub(super) tls_cert: Option<PathBuf>,
+    /// With --tls files: the key, PEM; watched for changes
+    #[arg(long, env = "GANTZ_RELAY_TLS_KEY", value_name = "FILE")]
+    pub(super) tls_key: Option<PathBuf>,
+    /// Folder for what outlives a restart [default: gantz-relay in the user's state folder]
+    #[arg(long, env = "GANTZ_RELAY_STATE_DIR", value_name = "DIR")]
+    pub(super) state_dir: Option<PathBuf>,
+    /// Address of the operator's listener (health); never public
+    #[arg(long, env = "GANTZ_RELAY_ADMIN_LISTEN", value_parser = address, default_value = "127.0.0.1:9090", value_name = "ADDR:PORT")]
+    pub(super) admin_listen: SocketAddr,
+    /// Who may open tunnels
+    #[arg(long, env = "GANTZ_RELAY_ACCESS", value_enum, default_value = "keys", value_name = "WHO")]
+    pub(super) access: AccessArg,
+    /// How the public reaches this relay, where a proxy stands in front, such as https://relay.example.com
+    #[arg(long, env = "GANTZ_RELAY_PUBLIC_URL", value_name = "URL")]
+    pub(super) public_url: Option<http::Uri>,
+    /// Networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed [default: none]
+    #[arg(long, env = "GANTZ_RELAY_TRUSTED_PROXIES", value_name = "CIDR", value_parser = network, value_delimiter = ',')]
+    pub(super) trusted_proxies: Vec<IpNet>,
+    /// Largest request body; 0: no limit
+    #[arg(long, env = "GANTZ_RELAY_MAX_BODY", default_value = "16MiB", value_name = "SIZE", value_parser = size)]
+    pub(super) max_body: ByteSize,
+    /// How long a request waits for an agent that is away for a moment
+    #[arg(long, env = "GANTZ_RELAY_HOLD", default_value = "5s", value_name = "TIME", value_parser = duration)]
+    pub(super) hold: Duration,
+    /// Silence on an event stream after which a comment is sent
+    #[arg(long, env = "GANTZ_RELAY_SSE_KEEP_ALIVE", default_value = "15s", value_name = "TIME", value_parser = duration)]
+    pub(super) sse_keep_alive: Duration,
+    /// How long streams may finish after SIGTERM
+    #[arg(long, env = "GANTZ_RELAY_DRAIN", default_value = "30s", value_name = "TIME", value_parser = duration)]
+    pub(super) drain: Duration,
+    /// How logs are written
+    #[arg(long, env = "GANTZ_RELAY_LOG_FORMAT", value_enum, default_value = "text", value_name = "FORMAT")]
+    pub(super) log_format: LogFormat,
+    /// Say more; twice: say everything
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum TlsArg {
+    /// A CA of the relay's own: for trying out, and for networks that trust it
+    SelfSigned,
+    /// --tls-cert and --tls-key, which something else renews
+    Files,
+    /// Certificates by themselves (not built yet)
+    Acme,
+    /// Plain HTTP, for use behind a proxy that ends TLS
+    Off,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum AccessArg {
+    /// Agents with an access key (not built yet)
+    Keys,
+    /// Everybody who reaches the UDP port
+    Open,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    Text,
+    Json,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("`{text}` is not an address with a port; 0.0.0.0:443, or [::]:443 for IPv6"))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|_| format!("`{text}` is not a time; 500ms, 30s or 5m"))
+}
+
+fn size(text: &str) -> Result<ByteSize, String> {
+    text.parse().map_err(|_| format!("`{text}` is not a size; 16MiB, or 0 for no limit"))
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    text.parse().map_err(|_| format!("`{text}` is not a network; 10.0.0.0/8, or 192.0.2.7/32 for one address"))
+}

@@ -1,0 +1,123 @@
+//! A process that is measured: started, awaited until it is ready, read from `/proc`, and killed with its handle.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Lines};
+use tokio::process::{Child, Command};
+
+/// Ticks a second of the times in `/proc/PID/stat` (USER_HZ), the same on every Linux that Rust's standard library
+/// knows, whatever the kernel's own clock is.
+const TICKS: f64 = 100.0;
+
+/// What is written to `clear_refs` to have the peak of the resident set begin anew (proc_pid_clear_refs(5)).
+const RESET_PEAK: &str = "5";
+
+/// Which stream says that a process is ready.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Announces {
+    Stdout,
+    Stderr,
+}
+
+/// See the module's head.
+#[derive(Debug)]
+pub(crate) struct Process {
+    name: &'static str,
+    child: Child,
+    pid: u32,
+    /// Resident bytes when it was ready and had done nothing.
+    pub(crate) idle: u64,
+}
+
+type Said = Lines<BufReader<Box<dyn AsyncRead + Send + Unpin>>>;
+
+impl Process {
+    /// Starts `command`, and gives what `ready` finds in a line of its output. What it says later is thrown away.
+    pub(crate) async fn start<T>(
+        name: &'static str,
+        command: &mut Command,
+        announces: Announces,
+        ready: impl Fn(&str) -> Option<T>,
+    ) -> (Self, T) {
+        let (process, mut said) = Self::spawn(name, command, announces);
+        let mut heard = String::new();
+        let found = gantz_tests::within(name, async {
+            while let Some(line) = said.next_line().await.unwrap() {
+                if let Some(found) = ready(&line) {
+                    return found;
+                }
+                heard.push_str(&line);
+                heard.push('\n');
+            }
+            panic!("{name} ended before it was ready:\n{heard}");
+        });
+        let found = found.await;
+        // A full pipe would stop it.
+        tokio::spawn(async move { while let Ok(Some(_)) = said.next_line().await {} });
+        (Self { idle: process.resident(), ..process }, found)
+    }
+
+    /// Starts `command` and hands its output over.
+    pub(crate) fn spawn(name: &'static str, command: &mut Command, announces: Announces) -> (Self, Said) {
+        command.stdin(Stdio::piped()).kill_on_drop(true);
+        match announces {
+            Announces::Stdout => command.stdout(Stdio::piped()).stderr(Stdio::inherit()),
+            Announces::Stderr => command.stdout(Stdio::null()).stderr(Stdio::piped()),
+        };
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        let pid = child.id().expect("it was not awaited yet");
+        let stream: Box<dyn AsyncRead + Send + Unpin> = match announces {
+            Announces::Stdout => Box::new(child.stdout.take().unwrap()),
+            Announces::Stderr => Box::new(child.stderr.take().unwrap()),
+        };
+        (Self { name, child, pid, idle: 0 }, BufReader::new(stream).lines())
+    }
+
+    /// The process's number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Time on a processor since it started, all threads, user and system.
+    pub(crate) fn cpu(&self) -> Duration {
+        let stat = self.proc("stat");
+        // The second field is the program's name, which may hold anything; the numbers begin behind its bracket.
+        let (_, rest) = stat.rsplit_once(')').unwrap();
+        // utime and stime are fields 14 and 15, of which `rest` begins with the third.
+        let ticks: u64 = rest.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
+        Duration::from_secs_f64(ticks as f64 / TICKS)
+    }
+
+    /// Resident bytes now.
+    pub(crate) fn resident(&self) -> u64 {
+        self.status("VmRSS:")
+    }
+
+    /// Most resident bytes since [`reset_peak`](Self::reset_peak).
+    pub(crate) fn peak(&self) -> u64 {
+        self.status("VmHWM:")
+    }
+
+    /// Begins anew with [`peak`](Self::peak).
+    pub(crate) fn reset_peak(&self) {
+        std::fs::write(format!("/proc/{}/clear_refs", self.pid), RESET_PEAK).unwrap();
+    }
+
+    /// Waits until it ends by itself, and fails when it says it failed.
+    pub(crate) async fn succeed(mut self) {
+        let status = self.child.wait().await.unwrap();
+        assert!(status.success(), "{} failed: {status}", self.name);
+    }
+
+    fn status(&self, field: &str) -> u64 {
+        let status = self.proc("status");
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+    }
+
+    fn proc(&self, file: &str) -> String {
+        std::fs::read_to_string(format!("/proc/{}/{file}", self.pid))
+            .unwrap_or_else(|error| panic!("{} is gone: {error}", self.name))
+    }
+}

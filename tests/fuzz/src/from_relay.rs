@@ -1,0 +1,19 @@
+//! What a relay says on the control stream.
+
+use gantz_shared::control::{FromRelay, Secret};
+use gantz_shared::name::Name;
+
+use crate::control;
+
+const CANARY: &str = "canary-that-must-not-be-shown";
+
+/// Checks the decoder on `data`, as a stream of messages and as the JSON of one.
+pub fn check(data: &[u8]) {
+    for message in control::check::<FromRelay>(data) {
+        if let FromRelay::Welcome(mut welcome) = message {
+            assert_eq!(Name::parse(welcome.name.as_str()).as_ref(), Ok(&welcome.name));
+            welcome.resume = Secret::new(CANARY.into());
+            assert!(!format!("{welcome:?}").contains(CANARY));
+        }
+    }
+}

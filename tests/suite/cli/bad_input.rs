@@ -1,0 +1,103 @@
+//! `gantz`: what is wrong before anything is begun. Exit code 2, and no secret is repeated.
+
+use crate::gantz;
+use crate::process::{assert_screen, screens};
+
+#[tokio::test]
+async fn an_unknown_flag_or_command_names_the_nearest() {
+    assert_screen!("unknown_flag", screens(2, &["run --auht 8090", "rnu --auth 8090", "run --auth 8090 8091"]).await);
+}
+
+#[tokio::test]
+async fn without_auth_the_run_is_refused() {
+    assert_screen!("auth_left_out", gantz("run 8090").screen(2).await);
+}
+
+#[tokio::test]
+async fn without_a_target_the_run_is_refused() {
+    assert_screen!("target_left_out", screens(2, &["run --auth", "run --auth --demo 8090"]).await);
+}
+
+#[tokio::test]
+async fn bad_targets() {
+    let bad = ["0", "99999", "ftp://127.0.0.1:21", "my_server:x", "/mcp"];
+    let commands = bad.map(|target| format!("run --auth {target}"));
+    assert_screen!("bad_target", screens(2, &commands.each_ref().map(String::as_str)).await);
+}
+
+#[tokio::test]
+async fn a_token_too_short_is_refused_and_not_repeated() {
+    let by_flag = gantz("run --auth 8090 --token").arg("hunter2hunter2").end().await;
+    assert_eq!(by_flag.code(), Some(2), "{by_flag}");
+    assert_screen!("token_too_short", &by_flag);
+    let by_env = gantz("run --auth 8090").env("GANTZ_TOKEN", "hunter2hunter2").end().await;
+    let by_file = gantz("run --auth 8090").file("gantz.yaml", "token: hunter2hunter2").end().await;
+    for ended in [by_flag, by_env, by_file] {
+        assert_eq!(ended.code(), Some(2), "{ended}");
+        assert!(!ended.to_string().contains("hunter2"), "{ended}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_no_field_can_carry_is_refused_and_not_repeated() {
+    let ended = gantz("run --auth 8090 --token").arg("correct horse battery staple").end().await;
+    assert_eq!(ended.code(), Some(2), "{ended}");
+    assert!(!ended.to_string().contains("horse"), "{ended}");
+    assert_screen!("token_with_spaces", &ended);
+}
+
+#[tokio::test]
+async fn a_token_as_the_value_of_auth_is_not_repeated() {
+    let ended = gantz("run 8090 --auth=gtz_canary").end().await;
+    assert_eq!(ended.code(), Some(2), "{ended}");
+    assert!(!ended.to_string().contains("canary"), "{ended}");
+    assert_screen!("auth_with_a_token", &ended);
+}
+
+#[tokio::test]
+async fn credentials_in_a_wrong_place_are_not_repeated() {
+    let mut screens = Vec::new();
+    for command in ["run --auth http://me:canary@127.0.0.1:1", "run --auth 1 --upstream-header Bearer-canary"] {
+        let ended = gantz(command).end().await;
+        assert_eq!(ended.code(), Some(2), "{ended}");
+        assert!(!ended.to_string().contains("canary"), "{ended}");
+        screens.push(ended.to_string());
+    }
+    assert_screen!("credentials_in_a_wrong_place", screens.join("\n\n"));
+}
+
+#[tokio::test]
+async fn a_token_for_an_open_tunnel_is_a_contradiction() {
+    let ended = gantz("run --auth=none 8090").env("GANTZ_TOKEN", &"x".repeat(43)).end().await;
+    assert_eq!(ended.code(), Some(2), "{ended}");
+    assert_screen!("token_and_none", ended);
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_a_dns_label_is_refused_here() {
+    let long = format!("--name={}", "a".repeat(64));
+    let bad = ["--name=my_tools", "--name=-tools", "--name=xn--tools", "--name=www", "--name=a.b", "--name=", &long];
+    let commands = bad.map(|name| format!("run --auth 8090 {name}"));
+    assert_screen!("bad_name", screens(2, &commands.each_ref().map(String::as_str)).await);
+}
+
+#[tokio::test]
+async fn bad_values() {
+    let commands = [
+        "run --auth 8090 --token-ttl tomorrow",
+        "run --auth 8090 --upstream-timeout 5",
+        "run --auth 8090 --relay relay.example.com:quic",
+        "run --auth 8090 --local-listen 8080",
+        "run --auth 8090 --print-config emacs",
+    ];
+    assert_screen!("bad_values", screens(2, &commands).await);
+}
+
+#[tokio::test]
+async fn a_ca_file_that_is_none() {
+    let missing = gantz("run --auth 8090 --relay 127.0.0.1 --relay-ca ca.pem").screen(2).await;
+    let empty = gantz("run --auth 8090 --relay 127.0.0.1 --relay-ca ca.pem").file("ca.pem", "").screen(2).await;
+    let broken = "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n";
+    let broken = gantz("run --auth 8090 --relay 127.0.0.1 --relay-ca ca.pem").file("ca.pem", broken).screen(2).await;
+    assert_screen!("bad_relay_ca", [missing, empty, broken].join("\n\n"));
+}

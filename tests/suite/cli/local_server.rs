@@ -1,0 +1,104 @@
+//! Looking at the local server: waited for, looked at, and told apart.
+
+use axum::Router;
+use axum::routing::{any, get};
+use gantz_tests::{Origin, echo};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
+
+use crate::process::assert_screen;
+use crate::{RelayProcess, gantz};
+
+/// The URL that is printed for `target`, without scheme and host.
+async fn path_of(target: &str) -> String {
+    let mut running = gantz(&format!("run --auth --local-listen 127.0.0.1:0 {target}")).start();
+    let line = running.stdout.line("Tunnel URL:").await;
+    let (_, after) = line.split_once("localhost:").unwrap();
+    after.find('/').map(|at| after[at..].to_owned()).unwrap()
+}
+
+fn events() -> axum::routing::MethodRouter {
+    get(async || ([("content-type", "text/event-stream")], "event: endpoint\ndata: /m\n\n"))
+}
+
+#[tokio::test]
+async fn the_printed_url_is_the_one_that_the_server_speaks() {
+    let answers = || any(async || "yes");
+    for (router, expected) in [
+        (Router::new().route("/mcp", answers()).route("/sse", events()), "/mcp"),
+        (Router::new().route("/sse", events()), "/sse"),
+        (Router::new().route("/mcp", get(async || "not for POST")).route("/sse", events()), "/sse"),
+    ] {
+        let server = Origin::axum(router);
+        assert_eq!(path_of(&server.address().to_string()).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_full_url_says_which_endpoint() {
+    let server = echo();
+    assert_eq!(path_of(&format!("http://{}/tools/v1?a=b", server.address())).await, "/tools/v1?a=b");
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_no_mcp_is_served_with_a_note() {
+    let server = Origin::axum(Router::new().route("/", get(async || "hello")));
+    let mut running = gantz(&format!("run --auth --local-listen 127.0.0.1:0 {}", server.address())).start();
+    let line = running.stderr.line("answers").await;
+    assert!(line.contains("not with MCP on /mcp or /sse"), "{line}");
+    assert!(running.stdout.line("Tunnel URL:").await.ends_with('/'));
+}
+
+#[tokio::test]
+async fn a_server_that_answers_garbage_ends_the_run_and_frees_the_name() {
+    let server = Origin::raw(async |mut stream| {
+        let mut request = [0; 1024];
+        if stream.read(&mut request).await.is_ok_and(|read| read > 0) {
+            stream.write_all(b"500 what was that?\r\n").await.unwrap();
+        }
+    });
+    let relay = RelayProcess::start().await;
+    let ended = relay.run(&format!("{} --auth --name=tools", server.address())).end().await;
+    assert_eq!(ended.code(), Some(1), "{ended}");
+    assert_eq!(relay.get("tools", "/").send().await.unwrap().status(), 404);
+    assert_screen!("garbage", ended);
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_up_is_waited_for() {
+    // Bound but not listening: the port is ours, and refuses connections.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let address = socket.local_addr().unwrap();
+    let relay = RelayProcess::start().await;
+    let mut running = relay.run(&format!("{address} --auth=none --name=tools")).start();
+    running.stderr.line("waiting for").await;
+
+    let meanwhile = relay.get("tools", "/mcp").send().await.unwrap();
+    assert_eq!(meanwhile.status(), 503);
+    assert_eq!(meanwhile.headers()["gantz-error"], "upstream_unavailable");
+    assert!(meanwhile.headers().contains_key("retry-after"));
+    assert_eq!(running.stdout.now(), "", "no URL is printed before there is something behind it");
+
+    let router = Router::new().route("/mcp", any(async || "up"));
+    let listener = socket.listen(16).unwrap();
+    let server = tokio::spawn(async { axum::serve(listener, router).await });
+    running.stdout.line("Tunnel URL:").await;
+    assert_eq!(relay.get("tools", "/mcp").send().await.unwrap().text().await.unwrap(), "up");
+    running.signal("INT").await;
+    assert_screen!("waiting", running.end().await);
+    server.abort();
+}
+
+#[tokio::test]
+async fn waiting_ends_with_ctrl_c_and_the_name_is_free() {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let relay = RelayProcess::start().await;
+    let mut running = relay.run(&format!("{} --auth --name=tools", socket.local_addr().unwrap())).start();
+    running.stderr.line("waiting for").await;
+    running.signal("INT").await;
+    let ended = running.end().await;
+    assert_eq!((ended.code(), &*ended.stdout), (Some(0), ""), "{ended}");
+    assert_eq!(relay.get("tools", "/").send().await.unwrap().status(), 404);
+}

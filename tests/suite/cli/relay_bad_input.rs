@@ -1,0 +1,87 @@
+//! `gantz-relay serve`: what is wrong with flags, files and folders.
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+
+use crate::process::{Cli, assert_screen};
+use crate::{Folder, gantz_relay};
+
+const SERVE: &str = "serve --domain relay.test --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --access open";
+
+fn serve(args: &str) -> Cli {
+    gantz_relay(&format!("{SERVE} {args}"))
+}
+
+async fn screens(code: i32, commands: &[&str]) -> String {
+    let mut all = Vec::new();
+    for command in commands {
+        all.push(gantz_relay(command).screen(code).await);
+    }
+    all.join("\n\n")
+}
+
+#[tokio::test]
+async fn flags_that_are_unknown_or_left_out() {
+    assert_screen!("relay_flags", screens(2, &["serve --domian relay.test", "serve"]).await);
+}
+
+#[tokio::test]
+async fn a_domain_that_is_none() {
+    let bad = ["relay_test", "192.0.2.7", "relay.test:443", "[::1]"].map(|domain| format!("serve --domain {domain}"));
+    assert_screen!("bad_domain", screens(2, &bad.each_ref().map(String::as_str)).await);
+}
+
+#[tokio::test]
+async fn what_is_not_built_yet_is_refused_with_the_words() {
+    let commands = ["serve --domain relay.test", "serve --domain relay.test --tls off"];
+    assert_screen!("not_built_yet", screens(2, &commands).await);
+}
+
+#[tokio::test]
+async fn bad_values() {
+    let serve = "serve --domain relay.test --tls off --access open";
+    let bad = [
+        "--listen 8443",
+        "--max-body huge",
+        "--drain 5",
+        "--trusted-proxies 10.0.0.1",
+        "--public-url relay.test",
+        "--public-url https://other.test",
+        "--public-url https://relay.test/path",
+    ];
+    let commands = bad.map(|flag| format!("{serve} {flag}"));
+    assert_screen!("relay_bad_values", screens(2, &commands.each_ref().map(String::as_str)).await);
+    assert_screen!("relay_bad_tls", gantz_relay("serve --domain relay.test --tls letsencrypt").screen(2).await);
+}
+
+#[tokio::test]
+async fn certificate_files_that_are_missing_broken_or_strangers() {
+    let make = || generate_simple_self_signed(vec!["relay.test".into()]).unwrap();
+    let (CertifiedKey { cert, .. }, CertifiedKey { signing_key: other_key, .. }) = (make(), make());
+    let files = "--tls files --tls-cert cert.pem --tls-key key.pem";
+    let (cert, other_key) = (cert.pem(), other_key.serialize_pem());
+    let all = [
+        serve("--tls files").screen(2).await,
+        serve("--tls files --tls-cert cert.pem").screen(2).await,
+        serve(files).screen(2).await,
+        serve(files).file("cert.pem", "nothing").file("key.pem", "nothing").screen(2).await,
+        serve(files).file("cert.pem", &cert).file("key.pem", "nothing").screen(2).await,
+        serve(files).file("cert.pem", &cert).file("key.pem", &other_key).screen(2).await,
+    ];
+    assert_screen!("certificate_files", all.join("\n\n"));
+}
+
+#[tokio::test]
+async fn a_state_folder_that_cannot_be_one() {
+    let file = serve("--tls off --state-dir state").file("state", "a file").screen(1).await;
+    let below = serve("--tls off --state-dir state/below").file("state", "a file").screen(1).await;
+    let key = serve("--tls off --state-dir state").file("state/ticket.key", "short").screen(1).await;
+    assert_screen!("bad_state_folder", [file, below, key].join("\n\n"));
+}
+
+#[tokio::test]
+async fn half_of_a_ca_is_not_replaced_in_silence() {
+    let folder = Folder::new();
+    folder.write("state/ca.pem", "-----BEGIN CERTIFICATE-----");
+    let half = serve("--tls self-signed --state-dir state").within(&folder).screen(1).await;
+    assert_screen!("half_a_ca", half);
+}

@@ -1,0 +1,151 @@
+//! The real binaries: one relay, and an agent for each local server, all of them logging as much as they can.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use gantz_tests::{DOMAIN, binaries};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::canary;
+use crate::process::{Process, command};
+
+/// A relay and its agents.
+pub(crate) struct Gantz {
+    relay: Process,
+    agents: Vec<Process>,
+    /// Where the relay listens.
+    pub(crate) address: String,
+    home: TempDir,
+}
+
+/// A public URL and what opens it.
+#[derive(Debug, Clone)]
+pub(crate) struct Tunnel {
+    pub(crate) url: String,
+    pub(crate) token: String,
+    /// Where connections to the URL's host go: there is no DNS for it.
+    pub(crate) address: String,
+    /// The certificate authority of the relay.
+    pub(crate) ca: PathBuf,
+}
+
+impl Gantz {
+    /// Starts the relay.
+    pub(crate) async fn start() -> Self {
+        let home = TempDir::new().unwrap();
+        let cwd = folder(home.path(), "relay");
+        let mut serve = command(binaries::gantz_relay(), &cwd);
+        serve
+            .args(["serve", "--domain", DOMAIN, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+            .args(["--tls", "self-signed", "--access", "open", "--log-format", "json", "-vv", "--state-dir"])
+            .arg(state(home.path()))
+            .env("GANTZ_RELAY_LOG", "trace");
+        let mut relay = Process::start("gantz-relay", serve);
+        let address = relay
+            .line_of_stderr(|line| {
+                let line: Value = serde_json::from_str(line).ok()?;
+                let fields = &line["fields"];
+                (fields["message"] == "relay serves").then(|| fields["public"].as_str().unwrap().to_owned())
+            })
+            .await;
+        Self { relay, agents: Vec::new(), address, home }
+    }
+
+    /// `gantz run` for the local server on `port`, of which the agent finds the endpoint by itself.
+    pub(crate) async fn run(&mut self, port: u16) -> Tunnel {
+        self.run_with(&[&port.to_string()]).await
+    }
+
+    /// `gantz run` with these arguments instead of a port.
+    pub(crate) async fn run_with(&mut self, target: &[&str]) -> Tunnel {
+        let cwd = folder(self.home.path(), &format!("agent-{}", self.agents.len()));
+        let ca = state(self.home.path()).join("ca.pem");
+        let mut run = command(binaries::gantz(), &cwd);
+        run.args(["run", "--auth", "--json", "--log-requests", "--log-format", "json", "-vv"])
+            .args(["--relay", &self.address, "--relay-ca"])
+            .arg(&ca)
+            .args(target)
+            .env("GANTZ_TOKEN", canary::TOKEN)
+            .env("GANTZ_LOG", "trace");
+        let mut agent = Process::start("gantz run", run);
+        let ready = agent
+            .line_of_stdout(|line| {
+                let event: Value = serde_json::from_str(line).ok()?;
+                (event["event"] == "ready").then_some(event)
+            })
+            .await;
+        self.agents.push(agent);
+        assert!(ready["name"].is_string() && ready["expires_at"].is_string(), "{ready}");
+        let text = |key: &str| ready[key].as_str().unwrap_or_else(|| panic!("no {key}: {ready}")).to_owned();
+        let tunnel = Tunnel { url: text("url"), token: text("token"), address: self.address.clone(), ca };
+        assert_eq!(tunnel.token, canary::TOKEN);
+        tunnel
+    }
+
+    /// Stops everything, and looks for the token in whatever was written.
+    pub(crate) async fn finish(mut self) {
+        for agent in &mut self.agents {
+            let status = agent.stop().await;
+            assert!(status.success(), "gantz run ended with {status}:\n{}", agent.stderr.tail());
+        }
+        let status = self.relay.stop().await;
+        assert!(status.success(), "gantz-relay ended with {status}:\n{}", self.relay.stderr.tail());
+
+        for agent in &self.agents {
+            let stdout = without_ready(&agent.stdout.bytes());
+            assert!(!stdout.is_empty(), "stdout has the requests and the end");
+            clean("the agent's stdout", &stdout);
+            assert!(!agent.stderr.bytes().is_empty(), "the agent logs");
+            clean("the agent's stderr", &agent.stderr.bytes());
+        }
+        clean("the relay's stdout", &self.relay.stdout.bytes());
+        clean("the relay's stderr", &self.relay.stderr.bytes());
+        let files = files(self.home.path());
+        assert!(files.iter().any(|file| file.ends_with("ca.pem")), "{files:?}");
+        for file in files {
+            clean(&file.display().to_string(), &fs::read(&file).unwrap());
+        }
+    }
+}
+
+/// The one line that may hold the token is the one that exists for it.
+fn without_ready(stdout: &[u8]) -> Vec<u8> {
+    let is_ready = |line: &[u8]| serde_json::from_slice(line).is_ok_and(|event: Value| event["event"] == "ready");
+    let lines = stdout.split_inclusive(|byte| *byte == b'\n');
+    let (ready, others): (Vec<_>, Vec<_>) = lines.partition(|line| is_ready(line));
+    assert_eq!(ready.len(), 1, "{}", String::from_utf8_lossy(stdout));
+    assert!(canary::leak(ready[0], canary::TOKEN).is_some(), "the search finds what is there");
+    others.concat()
+}
+
+fn clean(what: &str, written: &[u8]) {
+    if let Some(spelling) = canary::leak(written, canary::TOKEN) {
+        let written = String::from_utf8_lossy(written);
+        let line = written.lines().find(|line| line.contains(&spelling)).unwrap_or("(over several lines)");
+        panic!("{what} holds the token, as {spelling}:\n{line}");
+    }
+}
+
+fn state(home: &Path) -> PathBuf {
+    home.join("state")
+}
+
+fn folder(home: &Path, name: &str) -> PathBuf {
+    let folder = home.join(name);
+    fs::create_dir(&folder).unwrap();
+    folder
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found
+}

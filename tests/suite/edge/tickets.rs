@@ -1,0 +1,114 @@
+//! Resume tickets: they bring a name back, to whoever got them, from the relay that issued them.
+
+use gantz_relay::Relay;
+use gantz_shared::control::{Hello, RefusalCode, Secret};
+use gantz_shared::reset::CloseCode;
+use gantz_tests::{client, relay, within};
+
+use super::raw_agent::{RawAgent, closed, hello, open, wanting};
+
+fn with(ticket: &Secret) -> Hello {
+    Hello { resume: Some(ticket.clone()), ..hello() }
+}
+
+/// Opens a tunnel and breaks it off without a goodbye; returns when the relay has noticed.
+async fn crashed(relay: &Relay, name: &str) -> Secret {
+    let agent = open(relay, wanting(name)).await.unwrap();
+    let (ticket, host, url) = (agent.welcome.resume.clone(), agent.host(), agent.welcome.url.clone());
+    agent.connection.close(CloseCode::Done, "crash");
+    let caller = client::reqwest(relay, &host, false);
+    within("the relay to notice", async {
+        while caller.get(&url).send().await.unwrap().headers()["gantz-error"] != "agent_offline" {}
+    })
+    .await;
+    ticket
+}
+
+fn short_hold() -> Relay {
+    relay().relay_config(|config| config.hold = std::time::Duration::from_millis(10)).start_relay()
+}
+
+async fn assert_serves(relay: &Relay, agent: &RawAgent) {
+    let caller = client::reqwest(relay, &agent.host(), false);
+    let (answer, ()) =
+        tokio::join!(caller.get(&agent.welcome.url).send(), async { agent.request().await.answer("here").await });
+    assert_eq!(answer.unwrap().text().await.unwrap(), "here");
+}
+
+#[tokio::test]
+async fn a_name_is_kept_for_the_holder_of_its_ticket() {
+    let relay = short_hold();
+    let ticket = crashed(&relay, "mine").await;
+    let refused = open(&relay, wanting("mine")).await.err().expect("refused");
+    assert_eq!(refused.code, RefusalCode::NameTaken);
+    // With the wish for the same name, as an agent that was started with one says it.
+    let back = open(&relay, Hello { wanted_name: Some("Mine".into()), ..with(&ticket) }).await.unwrap();
+    assert_eq!(back.welcome.name.as_str(), "mine");
+    assert_serves(&relay, &back).await;
+}
+
+#[tokio::test]
+async fn a_ticket_closes_the_ghost() {
+    let relay = short_hold();
+    let ghost = open(&relay, wanting("mine")).await.unwrap();
+    let back = open(&relay, with(&ghost.welcome.resume)).await.unwrap();
+    assert_eq!(closed(&ghost.connection).await.0, Some(CloseCode::Replaced));
+    assert_eq!((&back.welcome.name, &back.welcome.url), (&ghost.welcome.name, &ghost.welcome.url));
+    assert_serves(&relay, &back).await;
+    // The ghost's end does not take the name along; its ticket is as good as the new one.
+    let again = open(&relay, with(&ghost.welcome.resume)).await.unwrap();
+    assert_eq!(closed(&back.connection).await.0, Some(CloseCode::Replaced));
+    assert_serves(&relay, &again).await;
+}
+
+#[tokio::test]
+async fn a_wrong_ticket_is_none() {
+    let relay = short_hold();
+    let holder = open(&relay, wanting("mine")).await.unwrap();
+    let good = holder.welcome.resume.reveal().to_owned();
+    let stranger = open(&short_hold(), wanting("mine")).await.unwrap().welcome.resume;
+    let flipped = |at: usize| {
+        let mut ticket = good.clone().into_bytes();
+        ticket[at] = if ticket[at] == b'A' { b'B' } else { b'A' };
+        Secret::new(String::from_utf8(ticket).unwrap())
+    };
+    let cut = Secret::new(good[..good.len() - 4].to_owned());
+    let wrong = [
+        stranger, flipped(0), flipped(14), flipped(good.len() / 2), flipped(good.len() - 8), cut,
+        Secret::new(String::new()), Secret::new("mine".into()), Secret::new("A".repeat(1_000)),
+        Secret::new("not base64url!".into()),
+    ];
+    for ticket in wrong {
+        let agent = open(&relay, with(&ticket)).await.unwrap();
+        assert_ne!(agent.welcome.name, holder.welcome.name);
+        let refused = open(&relay, Hello { wanted_name: Some("mine".into()), ..with(&ticket) }).await.err();
+        assert_eq!(refused.expect("refused").code, RefusalCode::NameTaken);
+    }
+    // A ticket is bound to its access key.
+    let other = Hello { access_key: Some(Secret::new("gzk_other".into())), ..with(&holder.welcome.resume) };
+    assert_ne!(open(&relay, other).await.unwrap().welcome.name, holder.welcome.name);
+    assert_serves(&relay, &holder).await;
+}
+
+#[tokio::test]
+async fn a_new_wish_is_worth_more_than_an_old_ticket() {
+    let relay = short_hold();
+    let old = open(&relay, wanting("old")).await.unwrap();
+    let new = open(&relay, Hello { wanted_name: Some("new".into()), ..with(&old.welcome.resume) }).await.unwrap();
+    assert_eq!(new.welcome.name.as_str(), "new");
+    assert_serves(&relay, &old).await;
+}
+
+#[tokio::test]
+async fn a_ticket_outlives_the_relay_that_keeps_its_state() {
+    let state = tempfile::tempdir().unwrap();
+    let start = || relay().relay_config(|config| config.state_dir = Some(state.path().to_owned())).start_relay();
+    let before = start();
+    let agent = open(&before, hello()).await.unwrap();
+    let (name, ticket) = (agent.welcome.name.clone(), agent.welcome.resume.clone());
+    drop(before);
+    let after = start();
+    assert_eq!(open(&after, with(&ticket)).await.unwrap().welcome.name, name);
+    let without_state = relay().start_relay();
+    assert_ne!(open(&without_state, with(&ticket)).await.unwrap().welcome.name, name);
+}

@@ -1,0 +1,98 @@
+//! An agent that is away for a moment: its callers are held, and go through when it is back.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gantz_agent::{RelayAddress, tunnel, upstream::Upstream};
+use gantz_relay::Relay;
+use gantz_shared::control::Secret;
+use gantz_shared::token::Token;
+use gantz_tests::world::{policy, trust};
+use gantz_tests::{Origin, World, client, echo, relay, within};
+use tokio_util::sync::CancellationToken;
+
+use super::status::assert_failure;
+
+/// What is left when an agent has gone without a goodbye.
+struct LeftAlone {
+    relay: Relay,
+    _server: Origin,
+    url: String,
+    host: String,
+    token: String,
+    /// Brings the agent's name back.
+    ticket: Secret,
+    config: gantz_agent::Config,
+}
+
+impl LeftAlone {
+    async fn start(hold: Duration) -> Self {
+        let world = relay().server(echo()).relay_config(|config| config.hold = hold).start().await;
+        let World { relay, agent, server, url, host, token } = world;
+        let ticket = agent.welcome().resume.clone();
+        drop(agent);
+        let address = RelayAddress { host: "127.0.0.1".into(), port: relay.agent_addr().port() };
+        let target = format!("http://{}", server.address()).parse().unwrap();
+        let mut config = gantz_agent::Config::new(address, trust(&relay), target);
+        config.policy = policy(&Token::parse(&token).unwrap());
+        Self { relay, _server: server, url, host, token, ticket, config }
+    }
+
+    fn call(&self) -> reqwest::RequestBuilder {
+        client::reqwest(&self.relay, &self.host, false).post(&self.url).bearer_auth(&self.token)
+    }
+}
+
+#[tokio::test]
+async fn callers_are_held_and_then_told_that_the_agent_is_offline() {
+    let hold = Duration::from_millis(300);
+    let world = LeftAlone::start(hold).await;
+    // The relay learns of it by the close of the connection; until then a request is lost with the tunnel.
+    let (answer, took) = loop {
+        let started = Instant::now();
+        let answer = within("an answer", world.call().send()).await.unwrap();
+        if answer.status() != 502 {
+            break (answer, started.elapsed());
+        }
+    };
+    assert_failure(answer, 503, "agent_offline").await;
+    assert!(took >= hold);
+}
+
+#[tokio::test]
+async fn an_agent_that_comes_back_within_the_hold_answers() {
+    let world = LeftAlone::start(Duration::from_secs(20)).await;
+    let held = tokio::spawn(world.call().body("patience").send());
+    let upstream = Arc::new(Upstream::new(&world.config).unwrap());
+    let session = within("the tunnel", tunnel::open(&world.config, Some(world.ticket.clone()))).await.unwrap();
+    assert_eq!(session.welcome().url, world.url);
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn({
+        let stop = stop.clone();
+        async move { session.serve(&upstream, &(Arc::new(|_: &_| {}) as _), &stop).await }
+    });
+    let answer = within("the held call", held).await.unwrap().unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.text().await.unwrap(), "patience");
+    stop.cancel();
+    within("goodbye", serving).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_tunnel_that_was_closed_on_purpose_is_not_waited_for() {
+    let world = relay().server(echo()).start().await;
+    let World { relay, agent, url, host, .. } = world;
+    within("goodbye", agent.shutdown()).await;
+    let client = gantz_tests::client::reqwest(&relay, &host, false);
+    // The goodbye is on its way to the relay; once it is there, nobody waits for the agent.
+    let answer = within("404", async {
+        loop {
+            let answer = client.get(&url).send().await.unwrap();
+            if answer.status() == 404 {
+                return answer;
+            }
+        }
+    })
+    .await;
+    assert_failure(answer, 404, "tunnel_not_found").await;
+}
