@@ -214,7 +214,9 @@ fn as_many_fields_as_allowed_and_not_one_more() {
     let name = |at: usize| HeaderName::from_bytes(format!("x-{}", at % 100).as_bytes()).unwrap();
     for (count, fits) in [(MAX_FIELDS - 1, true), (MAX_FIELDS, true), (MAX_FIELDS + 1, false)] {
         let mut trailers = HeaderMap::new();
-        (0..count).for_each(|at| drop(trailers.append(name(at), HeaderValue::from_static("v"))));
+        for at in 0..count {
+            trailers.append(name(at), HeaderValue::from_static("v"));
+        }
         assert_eq!(encode_end(&trailers).is_ok(), fits, "{count}");
         let payload: Vec<u8> = (0..count).flat_map(|_| *b"\x01x\x01v").collect();
         let decoded = head::fields(payload.into());

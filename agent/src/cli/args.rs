@@ -98,7 +98,9 @@ fn auth(text: &str) -> Result<Auth, String> {
     match text {
         "token" => Ok(Auth::Token),
         "none" => Ok(Auth::None),
-        _ => Err("it is neither `token` nor `none`; --auth, and a token of your own with --token or GANTZ_TOKEN".into()),
+        _ => {
+            Err("it is neither `token` nor `none`; --auth, and a token of your own with --token or GANTZ_TOKEN".into())
+        }
     }
 }
 
@@ -117,7 +119,8 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 /// `NAME: VALUE`.
 pub(super) fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (name, value) = text.split_once(':').ok_or("it has no colon; a field is written like `Name: value`")?;
-    let name = HeaderName::from_bytes(name.trim().as_bytes()).map_err(|_| "the part before the colon is no field name")?;
+    let name =
+        HeaderName::from_bytes(name.trim().as_bytes()).map_err(|_| "the part before the colon is no field name")?;
     let mut value =
         HeaderValue::from_str(value.trim()).map_err(|_| "the part after the colon cannot stand in a field")?;
     value.set_sensitive(true);

@@ -10,9 +10,8 @@ use crate::tunnel::OpenError;
 
 /// Why there is no tunnel to `relay`.
 pub(super) fn open(error: &OpenError, relay: &RelayAddress) -> Failure {
-    let unreachable = |hint: String| {
-        Failure::new(Exit::Unreachable, format!("cannot reach the relay {relay}")).why(error).hint(hint)
-    };
+    let unreachable =
+        |hint: String| Failure::new(Exit::Unreachable, format!("cannot reach the relay {relay}")).why(error).hint(hint);
     match error {
         OpenError::Unresolved(_) => unreachable("check the spelling of --relay, and whether this machine is online".into()),
         OpenError::Connect(ConnectError::Timeout) => unreachable(format!(

@@ -76,8 +76,7 @@ fn fill(args: &mut RunArgs, file: File, path: &Path) -> Result<(), Failure> {
     args.name = args.name.take().or(file.name);
     args.relay_ca = args.relay_ca.take().or(file.relay_ca);
     if args.token_ttl.is_none() {
-        args.token_ttl =
-            file.token_ttl.as_deref().map(duration).transpose().map_err(|why| bad("token_ttl", why))?;
+        args.token_ttl = file.token_ttl.as_deref().map(duration).transpose().map_err(|why| bad("token_ttl", why))?;
     }
     if args.upstream_timeout.is_none() {
         args.upstream_timeout =
@@ -136,7 +135,9 @@ fn malformed(path: &Path, error: &Error) -> Failure {
         | Error::SerdeInvalidValue { .. }
         | Error::SerdeVariantId { .. }
         | Error::NonFiniteFloat { .. }
-        | Error::TaggedEnumMismatch { .. } => not_yaml(&place, "it is not YAML, or not of the kind that this key takes"),
+        | Error::TaggedEnumMismatch { .. } => {
+            not_yaml(&place, "it is not YAML, or not of the kind that this key takes")
+        }
         other => not_yaml(&place, reason(&other.to_string())),
     }
 }

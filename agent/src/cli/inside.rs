@@ -13,20 +13,10 @@ use crate::upstream::Target;
 /// See the module's head.
 #[derive(Default)]
 pub(super) struct Inside {
-    relay: Option<gantz_relay_handle::Relay>,
+    #[cfg(feature = "embedded-relay")]
+    relay: Option<gantz_relay::Relay>,
     demo: Option<JoinHandle<std::io::Result<()>>>,
     stop: CancellationToken,
-}
-
-#[cfg(feature = "embedded-relay")]
-mod gantz_relay_handle {
-    pub(super) use gantz_relay::Relay;
-}
-
-#[cfg(not(feature = "embedded-relay"))]
-mod gantz_relay_handle {
-    /// Never made: this build has no relay inside.
-    pub(super) enum Relay {}
 }
 
 impl Inside {
@@ -55,7 +45,9 @@ impl Inside {
 
     #[cfg(not(feature = "embedded-relay"))]
     pub(super) fn start_relay(&mut self, _: Option<SocketAddr>, _: Printer) -> Result<(RelayAddress, Trust), Failure> {
-        Err(Failure::new(Exit::Usage, "no relay is given").why("this build has none inside").hint("--relay HOST[:PORT]"))
+        Err(Failure::new(Exit::Usage, "no relay is given")
+            .why("this build has none inside")
+            .hint("--relay HOST[:PORT]"))
     }
 
     #[cfg(feature = "demo")]

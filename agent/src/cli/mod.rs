@@ -67,7 +67,7 @@ pub fn main() -> ExitCode {
 
 fn run() -> Result<Exit, Failure> {
     let parsed = command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
-    match parsed.map_err(usage)?.command {
+    match parsed.map_err(|error| usage(&error))?.command {
         Command::Run(args) => run::run(*args),
         Command::Completions { shell } => completions(shell),
     }
@@ -75,7 +75,7 @@ fn run() -> Result<Exit, Failure> {
 
 /// A value that its parser refuses. The value itself is not repeated here, it may be a secret; a parser that knows
 /// better does so. All other errors are clap's own screens.
-fn usage(error: clap::Error) -> Failure {
+fn usage(error: &clap::Error) -> Failure {
     match (error.kind(), error.get(ContextKind::InvalidArg), error.source()) {
         (ErrorKind::ValueValidation, Some(arg), Some(why)) => {
             Failure::new(Exit::Usage, format!("the value of {arg} cannot be used")).words(&why.to_string())
@@ -101,7 +101,9 @@ fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
     match std::io::stdout().write_all(&script) {
         // Who reads has had enough.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(Exit::Fine),
-        written => written.map(|()| Exit::Fine).map_err(|error| Failure::new(Exit::Failed, "cannot write the script").why(error)),
+        written => written
+            .map(|()| Exit::Fine)
+            .map_err(|error| Failure::new(Exit::Failed, "cannot write the script").why(error)),
     }
 }
 

@@ -125,9 +125,8 @@ fn rounded(at: SystemTime) -> String {
 }
 
 fn timestamp(at: SystemTime) -> Value {
-    jiff::Timestamp::try_from(at).map_or(Value::Null, |at| {
-        Value::from(at.round(jiff::Unit::Second).unwrap_or(at).to_string())
-    })
+    jiff::Timestamp::try_from(at)
+        .map_or(Value::Null, |at| Value::from(at.round(jiff::Unit::Second).unwrap_or(at).to_string()))
 }
 
 fn line(object: &Value) {

@@ -47,8 +47,11 @@ fn check(args: &RunArgs) -> Result<(), Failure> {
             .hint("gantz run --auth 8090 for a server on port 8090, or --demo for a small one of gantz's own"));
     }
     if let Some(name) = &args.name {
-        Name::parse(name)
-            .map_err(|why| Failure::new(Exit::Usage, format!("`{name}` cannot be a tunnel's name")).why(why).hint("a name such as my-tools, or none for a random one"))?;
+        Name::parse(name).map_err(|why| {
+            Failure::new(Exit::Usage, format!("`{name}` cannot be a tunnel's name"))
+                .why(why)
+                .hint("a name such as my-tools, or none for a random one")
+        })?;
     }
     Ok(())
 }
@@ -172,7 +175,8 @@ fn init_logs(args: &RunArgs) {
         _ => "debug,rmcp=info",
     };
     let filter = EnvFilter::try_from_env("GANTZ_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let colour = std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let colour = std::io::IsTerminal::is_terminal(&std::io::stderr())
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour);
     // Where stderr is gone there is nowhere to report it, and trying to would panic.
     let logs = logs.log_internal_errors(false);
@@ -181,4 +185,3 @@ fn init_logs(args: &RunArgs) {
         LogFormat::Json => logs.json().init(),
     }
 }
-

@@ -44,7 +44,8 @@ impl Snippet {
             }
             Self::ClaudeCode => {
                 let transport = if is_sse(url) { "sse" } else { "http" };
-                let header = token.map_or_else(String::new, |token| format!(" --header 'Authorization: Bearer {token}'"));
+                let header =
+                    token.map_or_else(String::new, |token| format!(" --header 'Authorization: Bearer {token}'"));
                 format!("claude mcp add --transport {transport} {name} {quoted}{header}\n")
             }
             Self::Cursor => pretty(&json!({ "mcpServers": { name: server(url, None, headers) } })),

@@ -94,9 +94,8 @@ async fn answer(
     }
     let (parts, mut body) = response.into_parts();
     encode_head(status, &parts.headers, None, writer)?;
-    let mut endpoint = rewrite
-        .then(|| Endpoint::new(&parts.headers, upstream.target(), &public.0, &public.1))
-        .flatten();
+    let mut endpoint =
+        rewrite.then(|| Endpoint::new(&parts.headers, upstream.target(), &public.0, &public.1)).flatten();
     let mut trailers = None;
     loop {
         // What is there leaves together with the head; when nothing is, the head does not wait for it.

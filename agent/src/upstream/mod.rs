@@ -96,8 +96,7 @@ impl Upstream {
         body: RequestBody,
         interim: Arc<Interim>,
     ) -> Result<Response<Incoming>, UpstreamError> {
-        let mut request =
-            head::request(head, body, self).map_err(|error| UpstreamError::Invalid(error.to_string()))?;
+        let mut request = head::request(head, body, self).map_err(|error| UpstreamError::Invalid(error.to_string()))?;
         hyper::ext::on_informational(&mut request, move |info| interim.push(info.status(), info.headers().clone()));
         let call = self.client.request(request);
         let result = match self.timeout {

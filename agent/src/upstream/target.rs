@@ -57,9 +57,7 @@ impl FromStr for Target {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let bad = |why: &str| {
-            format!("`{text}` {why}; {FORMS}")
-        };
+        let bad = |why: &str| format!("`{text}` {why}; {FORMS}");
         if text.bytes().all(|byte| byte.is_ascii_digit()) {
             let port: u16 = text.parse().map_err(|_| bad("is not a port"))?;
             if port == 0 {

@@ -9,11 +9,11 @@ use std::io::Write;
 use std::panic;
 use std::process::ExitCode;
 
+pub use args::ServeArgs;
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use gantz_shared::failure::{Exit, Failure};
-pub use args::ServeArgs;
 
 /// The relay of gantz: answers on public names and carries each request to the agent that holds the name.
 #[derive(Debug, Parser)]
@@ -56,14 +56,14 @@ pub fn main() -> ExitCode {
 
 fn run() -> Result<Exit, Failure> {
     let parsed = command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
-    match parsed.map_err(usage)?.command {
+    match parsed.map_err(|error| usage(&error))?.command {
         Command::Serve(args) => serve::serve(&args),
         Command::Completions { shell } => completions(shell),
     }
 }
 
 /// A value that its parser refuses; all other errors are clap's own screens.
-fn usage(error: clap::Error) -> Failure {
+fn usage(error: &clap::Error) -> Failure {
     match (error.kind(), error.get(ContextKind::InvalidArg), error.source()) {
         (ErrorKind::ValueValidation, Some(arg), Some(why)) => {
             Failure::new(Exit::Usage, format!("the value of {arg} cannot be used")).words(&why.to_string())
@@ -89,7 +89,9 @@ fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
     match std::io::stdout().write_all(&script) {
         // Who reads has had enough.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(Exit::Fine),
-        written => written.map(|()| Exit::Fine).map_err(|error| Failure::new(Exit::Failed, "cannot write the script").why(error)),
+        written => written
+            .map(|()| Exit::Fine)
+            .map_err(|error| Failure::new(Exit::Failed, "cannot write the script").why(error)),
     }
 }
 

@@ -149,8 +149,7 @@ fn bind_pair(address: SocketAddr) -> Result<(TcpListener, UdpSocket), Failure> {
         let chosen = edge.local_addr().map_err(|error| taken(address, "TCP", "--listen", &error))?;
         match gantz_transport::quic::bind(chosen) {
             Ok(agents) => return Ok((edge, agents)),
-            Err(error)
-                if address.port() == 0 && tries < PORT_TRIES && error.kind() == io::ErrorKind::AddrInUse => {}
+            Err(error) if address.port() == 0 && tries < PORT_TRIES && error.kind() == io::ErrorKind::AddrInUse => {}
             Err(error) => return Err(taken(chosen, "UDP", "--listen", &error)),
         }
     }
@@ -162,7 +161,9 @@ fn tcp(address: SocketAddr, flag: &str) -> Result<TcpListener, Failure> {
 
 fn taken(address: SocketAddr, protocol: &str, flag: &str, error: &io::Error) -> Failure {
     let hint = match error.kind() {
-        io::ErrorKind::AddrInUse => format!("stop what uses {protocol} port {}, or choose another with {flag}", address.port()),
+        io::ErrorKind::AddrInUse => {
+            format!("stop what uses {protocol} port {}, or choose another with {flag}", address.port())
+        }
         io::ErrorKind::PermissionDenied => {
             format!("a port above 1023 with {flag}, or the capability CAP_NET_BIND_SERVICE")
         }
@@ -193,7 +194,8 @@ fn init_logs(args: &ServeArgs) {
         _ => "debug",
     };
     let filter = EnvFilter::try_from_env("GANTZ_RELAY_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let colour = io::IsTerminal::is_terminal(&io::stderr()) && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let colour =
+        io::IsTerminal::is_terminal(&io::stderr()) && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour);
     // Where stderr is gone there is nowhere to report it, and trying to would panic.
     let logs = logs.log_internal_errors(false);

@@ -43,7 +43,9 @@ impl Failure {
         use StatusCode as S;
         let text = |status, code, message: &str| (status, code, message.to_owned());
         match self {
-            Self::TunnelNotFound => text(S::NOT_FOUND, "tunnel_not_found", "No tunnel of this name has been opened here."),
+            Self::TunnelNotFound => {
+                text(S::NOT_FOUND, "tunnel_not_found", "No tunnel of this name has been opened here.")
+            }
             Self::AgentOffline => text(
                 S::SERVICE_UNAVAILABLE,
                 "agent_offline",

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use gantz_shared::wire::{Event, head};
 use gantz_transport::{FrameReader, ReadError};
+use http::Version;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -107,12 +108,13 @@ impl Download {
         self
     }
 
-    /// For an answer that has no body, whatever its fields say: HTTP/2 has to end it with its head, or a declared
-    /// length would look broken (RFC 9113 §8.1.1).
-    pub(super) async fn without_body(mut self) -> Self {
+    /// For an answer that has no body, whatever its fields say.
+    pub(super) async fn without_body(mut self, version: Version) -> Self {
         // Reading to the end spares the tunnel a cancellation. The head was all of it: how it ends changes nothing.
         while let Ok(Some(_)) = self.reader.event().await {}
-        self.done = true;
+        // HTTP/2 has to end with the head, or a declared length would look broken (RFC 9113 §8.1.1). hyper's HTTP/1
+        // strips that length from a 304 whose body says that it has ended.
+        self.done = version == Version::HTTP_2;
         self
     }
 

@@ -24,8 +24,8 @@ use super::answer::Failure;
 use super::body::{Download, EdgeBody};
 use super::connection::Peer;
 use super::credential::X_API_KEY;
-use super::keep_alive::KeepAlive;
 use super::interim::Interim;
+use super::keep_alive::KeepAlive;
 use super::upload::{Lingering, Rest, Upload, UploadError, upload};
 use super::{Edge, handle};
 use crate::config::CONTINUE_WAIT;
@@ -78,16 +78,16 @@ where
     let interim = peer.interim.as_ref().filter(|_| parts.version > Version::HTTP_10);
     let max_body = edge.config.max_body;
     let limit = (max_body > 0).then_some(max_body);
-    let declared = fields::content_length(&parts.headers)
-        .map_err(|_| Failure::BadRequest("Content-Length is not one number."))?;
+    let declared =
+        fields::content_length(&parts.headers).map_err(|_| Failure::BadRequest("Content-Length is not one number."))?;
     if limit.is_some_and(|limit| declared > Some(limit)) {
         return Err(Failure::BodyTooLarge { limit: max_body });
     }
     let has_body = !body.is_end_stream();
     // An upgrade needs a connection of its own (RFC 9110 §7.8) and, here, a request without a body.
-    let upgrade = on_upgrade.filter(|_| parts.version == Version::HTTP_11 && !has_body).and_then(|on_upgrade| {
-        Some((on_upgrade, fields::upgrade(&parts.headers)?.clone()))
-    });
+    let upgrade = on_upgrade
+        .filter(|_| parts.version == Version::HTTP_11 && !has_body)
+        .and_then(|on_upgrade| Some((on_upgrade, fields::upgrade(&parts.headers)?.clone())));
 
     let (mut writer, mut reader) = admitted.tunnel.open().await.map_err(|error| match error {
         OpenError::Busy => Failure::TunnelBusy,
@@ -102,24 +102,27 @@ where
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             return switch(on_upgrade, head, writer, reader, edge).await;
         }
-        writer.end(None, |_| true).await.map_err(|_| Failure::TunnelLost)?;
-        return respond(&parts.method, head, reader, None, edge).await;
+        // The answer is here: an agent that has stopped reading its request needs no end of it.
+        if let Err(error) = writer.end(None, |_| true).await {
+            tracing::debug!(%error, "refused upgrade not ended");
+        }
+        return respond(parts, head, reader, None, edge).await;
     }
     if !has_body {
         writer.end(None, |_| true).await.map_err(|_| Failure::TunnelLost)?;
         let head = response_head(&mut reader, interim).await?;
-        return respond(&parts.method, head, reader, None, edge).await;
+        return respond(parts, head, reader, None, edge).await;
     }
     if wants_continue {
         // The caller sends its body only when this side begins to read it, which is what makes hyper send the 100.
         writer.flush().await.map_err(|_| Failure::TunnelLost)?;
         if let Some(head) = continue_or_head(&mut reader, interim).await? {
-            return respond(&parts.method, head, reader, Some(Rest::Unasked { _writer: writer }), edge).await;
+            return respond(parts, head, reader, Some(Rest::Unasked { _writer: writer }), edge).await;
         }
     }
     let upload: Upload = Box::pin(upload(body, writer, limit));
     let (head, rest) = upload_until_head(upload, &mut reader, interim, max_body).await?;
-    respond(&parts.method, head, reader, rest, edge).await
+    respond(parts, head, reader, rest, edge).await
 }
 
 /// Sends the body until the answer's head is there. The common body is sent by then; the rest of another goes on by
@@ -262,7 +265,7 @@ fn violated(reader: &mut FrameReader, error: &WireError) -> Failure {
 }
 
 async fn respond(
-    method: &Method,
+    request: &Parts,
     head: ResponseHead,
     reader: FrameReader,
     rest: Option<Rest>,
@@ -272,8 +275,8 @@ async fn respond(
         return Err(Failure::UpstreamInvalid);
     }
     let length = fields::content_length(&head.fields).map_err(|_| Failure::UpstreamInvalid)?;
-    let has_body = *method != Method::HEAD
-        && !matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let has_body =
+        request.method != Method::HEAD && !matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let is_events = has_body
         && length.is_none()
         && is_event_stream(&head.fields)
@@ -281,7 +284,7 @@ async fn respond(
     let keep_alive = is_events.then(|| KeepAlive::new(edge.config.sse_keep_alive));
     let mut download = Download::new(reader, length.filter(|_| has_body), keep_alive).with_rest(rest);
     if !has_body {
-        download = download.without_body().await;
+        download = download.without_body(request.version).await;
     }
 
     let mut response = Response::new(EdgeBody::Download(download));

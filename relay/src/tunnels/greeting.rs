@@ -68,8 +68,7 @@ impl Greeter {
             return claim(name, Right::Ticket).map_err(|error| unclaimed(&error));
         }
         if let Some(wanted) = &hello.wanted_name {
-            let name =
-                Name::parse(wanted).map_err(|error| refused(RefusalCode::InvalidName, error.to_string()))?;
+            let name = Name::parse(wanted).map_err(|error| refused(RefusalCode::InvalidName, error.to_string()))?;
             return claim(name, Right::First).map_err(|error| unclaimed(&error));
         }
         let mut last = ClaimError::Full;

@@ -1,7 +1,7 @@
 //! gantz's own rows: the real binaries, as an operator and a developer start them.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gantz_tests::binaries;
 use http::Uri;
@@ -13,19 +13,42 @@ use crate::rows::{Row, Target};
 
 const DOMAIN: &str = "bench.test";
 
+/// The binaries that are measured.
+#[derive(Debug, Clone)]
+pub(crate) struct Binaries {
+    gantz: PathBuf,
+    relay: PathBuf,
+}
+
+impl Binaries {
+    /// Those in `folder`; without one, those of the checkout, which are built first.
+    pub(crate) fn of(folder: Option<&Path>) -> Self {
+        match folder.map(|folder| folder.canonicalize().unwrap()) {
+            Some(folder) => Self { gantz: folder.join("gantz"), relay: folder.join("gantz-relay") },
+            None => Self { gantz: binaries::gantz(), relay: binaries::gantz_relay() },
+        }
+    }
+}
+
 /// A relay with `--tls tls`, an agent for `origin`, and a token. Both keep what they keep in `folder`.
-pub(crate) async fn start(name: &'static str, tls: &str, origin: SocketAddr, folder: &Path) -> Row {
+pub(crate) async fn start(
+    name: &'static str,
+    tls: &str,
+    binaries: &Binaries,
+    origin: SocketAddr,
+    folder: &Path,
+) -> Row {
     let state = folder.join(name.replace(' ', "-"));
     std::fs::create_dir_all(&state).unwrap();
     let ca = state.join("ca.pem");
 
-    let mut command = command(&binaries::gantz_relay(), folder);
+    let mut command = command(&binaries.relay, folder);
     command.args(["serve", "--access", "open", "--max-body", "0", "--log-format", "json", "--tls", tls]);
     command.args(["--domain", DOMAIN, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
     command.arg("--state-dir").arg(&state);
     let (relay, (public, agents)) = Process::start("gantz-relay", &mut command, Announces::Stderr, serves).await;
 
-    let mut command = self::command(&binaries::gantz(), folder);
+    let mut command = self::command(&binaries.gantz, folder);
     command.args(["run", "--auth", "--json", &origin.to_string()]);
     command.args(["--relay", &agents.to_string()]).arg("--relay-ca").arg(&ca);
     let (agent, (url, token)) = Process::start("gantz", &mut command, Announces::Stdout, ready).await;

@@ -1,9 +1,9 @@
 //! The load: a closed loop, each connection sending its next request when it has the whole answer to the last.
 //!
 //! On stdout it says `begin` when everything is connected and warm, and then, as one JSON object, what came of it. What
-//! is between the two lines is what its parent measures of the other processes.
+//! is between the two lines is what its parent measures of every process; it ends with its stdin, when that is done.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -77,6 +77,7 @@ pub(crate) async fn run(args: &LoadArgs) {
         Work::Down | Work::Up => bulk(&client, args).await,
         _ => requests(client, args).await,
     }
+    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
 }
 
 async fn requests(client: Arc<Client>, args: &LoadArgs) {
@@ -115,7 +116,8 @@ async fn requests(client: Arc<Client>, args: &LoadArgs) {
     let rate = took.len() as f64 / time.as_secs_f64();
     took.sort_unstable();
     let percentile = |share: f64| took.get((took.len() as f64 * share) as usize).map(|nanos| f64::from(*nanos) / 1e6);
-    say(&json!({ "count": took.len(), "rate": rate, "p50_ms": percentile(0.5), "p99_ms": percentile(0.99) }).to_string());
+    say(&json!({ "count": took.len(), "rate": rate, "p50_ms": percentile(0.5), "p99_ms": percentile(0.99) })
+        .to_string());
 }
 
 async fn bulk(client: &Client, args: &LoadArgs) {

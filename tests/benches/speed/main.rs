@@ -15,6 +15,7 @@ mod process;
 mod report;
 mod rows;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -42,6 +43,9 @@ struct Cli {
     /// Only cases whose names contain one of these
     #[arg(long, value_delimiter = ',')]
     cases: Vec<String>,
+    /// Folder of a gantz and a gantz-relay that are built already, instead of building them now
+    #[arg(long, value_name = "FOLDER")]
+    gantz: Option<PathBuf>,
     /// The bore to compare with
     #[arg(long, default_value = "bore", value_name = "FILE")]
     bore: PathBuf,
@@ -74,6 +78,7 @@ struct Plan {
     bulk: u64,
     rows: Vec<String>,
     cases: Vec<String>,
+    gantz: Option<PathBuf>,
     bore: PathBuf,
     rathole: PathBuf,
 }
@@ -96,6 +101,7 @@ fn plan(cli: Cli) -> Plan {
         bulk: (if is_short { 32 } else { cli.mib }) << 20,
         rows: cli.rows,
         cases: cli.cases,
+        gantz: cli.gantz,
         bore: cli.bore,
         rathole: cli.rathole,
     }
@@ -106,18 +112,23 @@ async fn measure(plan: Plan) {
     assert!(!cases.is_empty(), "--cases leaves none of {}", cases::names());
     let mut rows = rows::start(&plan).await;
     let mut report = report::Report::new(&plan, &rows);
-    for round in 0..plan.rounds {
+    let is_watched = std::io::stderr().is_terminal();
+    for round in 1..=plan.rounds {
         for case in &cases {
             // Each round begins with another row, so that none always comes after the same one.
             rows.running.rotate_left(1);
-            for row in &mut rows.running {
-                eprint!("\rround {}/{}  {:<12} {:<20}", round + 1, plan.rounds, case.name, row.name);
+            for row in &rows.running {
+                if is_watched {
+                    eprint!("\rround {round}/{}  {:<12} {:<20}", plan.rounds, case.name, row.name);
+                }
                 let sample = case.measure(&plan, row, &rows.origin).await;
                 report.add(row.name, case, sample);
             }
         }
     }
-    eprintln!("\r{:60}", "");
+    if is_watched {
+        eprintln!("\r{:60}", "");
+    }
     report.print();
     let path = report.write();
     eprintln!("figures of every round: {}", path.display());

@@ -104,15 +104,17 @@ impl Process {
         std::fs::write(format!("/proc/{}/clear_refs", self.pid), RESET_PEAK).unwrap();
     }
 
-    /// Waits until it ends by itself, and fails when it says it failed.
+    /// Closes its stdin, waits until it ends by itself, and fails when it says it failed.
     pub(crate) async fn succeed(mut self) {
+        drop(self.child.stdin.take());
         let status = self.child.wait().await.unwrap();
         assert!(status.success(), "{} failed: {status}", self.name);
     }
 
     fn status(&self, field: &str) -> u64 {
         let status = self.proc("status");
-        let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
+        let line = line.unwrap_or_else(|| panic!("{} has ended", self.name));
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
     }
 

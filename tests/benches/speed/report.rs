@@ -128,13 +128,9 @@ impl Report {
             let unit = if series.case.is_bulk() { "MB" } else { "request" };
             json!({ "row": series.row, "case": series.case.name, "unit": unit, "samples": samples })
         };
-        let idle: Vec<Value> = self
-            .idle
-            .iter()
-            .map(|(row, relay, agent)| json!({ "row": row, "relay": relay, "agent": agent }))
-            .collect();
-        let missing: Vec<Value> =
-            self.missing.iter().map(|(row, why)| json!({ "row": row, "why": why })).collect();
+        let idle: Vec<Value> =
+            self.idle.iter().map(|(row, relay, agent)| json!({ "row": row, "relay": relay, "agent": agent })).collect();
+        let missing: Vec<Value> = self.missing.iter().map(|(row, why)| json!({ "row": row, "why": why })).collect();
         let report = json!({
             "machine": self.machine, "plan": self.plan, "missing": missing, "idle_resident": idle,
             "series": self.series.iter().map(series).collect::<Vec<_>>(),
@@ -177,7 +173,9 @@ fn table<const N: usize>(lines: &[[String; N]]) -> String {
         }
         text += "|\n";
         if index == 0 {
-            let rule = |column: usize| if column == 0 { "-".repeat(width[0] + 2) } else { "-".repeat(width[column] + 1) + ":" };
+            let rule = |column: usize| {
+                if column == 0 { "-".repeat(width[0] + 2) } else { "-".repeat(width[column] + 1) + ":" }
+            };
             text += &(0..N).map(|column| format!("|{}", rule(column))).collect::<String>();
             text += "|\n";
         }

@@ -48,6 +48,7 @@ pub(crate) struct Rows {
 /// Starts what `plan` wants.
 pub(crate) async fn start(plan: &Plan) -> Rows {
     let folder = tempfile::tempdir().unwrap();
+    let binaries = gantz::Binaries::of(plan.gantz.as_deref());
     let mut command = Command::new(std::env::current_exe().unwrap());
     let (origin, address) =
         Process::start("origin", command.arg("origin"), Announces::Stdout, |line| line.parse::<SocketAddr>().ok())
@@ -60,8 +61,8 @@ pub(crate) async fn start(plan: &Plan) -> Rows {
         }
         let started = match name {
             "direct" => Ok(Row { name, target: Target::plain(address), relay: None, agent: None }),
-            "gantz plain" => Ok(gantz::start(name, "off", address, &path).await),
-            "gantz HTTPS" => Ok(gantz::start(name, "self-signed", address, &path).await),
+            "gantz plain" => Ok(gantz::start(name, "off", &binaries, address, &path).await),
+            "gantz HTTPS" => Ok(gantz::start(name, "self-signed", &binaries, address, &path).await),
             "bore" => peers::bore(&plan.bore, address).await,
             _ => peers::rathole(&plan.rathole, address, &path).await,
         };

@@ -6,7 +6,7 @@ use gantz_agent::upstream::{Endpoint, Target};
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderValue, header};
 
-use crate::pieces::pieces;
+use super::pieces::pieces;
 
 /// Checks the rewriting on one stream.
 pub fn check(data: &[u8]) {

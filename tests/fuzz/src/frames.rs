@@ -9,7 +9,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use gantz_shared::limits::{MAX_DATA, MAX_HEAD};
 use gantz_shared::wire::{self, Decoder, Direction, Event, FrameKind, WireError, varint};
 
-use crate::pieces::pieces;
+use super::pieces::pieces;
 
 /// What a stream is.
 #[derive(Debug, PartialEq)]

@@ -3,7 +3,7 @@
 use gantz_shared::control::{FromAgent, Secret, check_tokens};
 use gantz_shared::limits::{MAX_ALLOWED_ORIGINS, MAX_LABEL, MAX_TOKENS};
 
-use crate::control;
+use super::control;
 
 const CANARY: &str = "canary-that-must-not-be-shown";
 

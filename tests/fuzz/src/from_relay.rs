@@ -3,7 +3,7 @@
 use gantz_shared::control::{FromRelay, Secret};
 use gantz_shared::name::Name;
 
-use crate::control;
+use super::control;
 
 const CANARY: &str = "canary-that-must-not-be-shown";
 

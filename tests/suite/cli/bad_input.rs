@@ -1,7 +1,7 @@
 //! `gantz`: what is wrong before anything is begun. Exit code 2, and no secret is repeated.
 
 use crate::gantz;
-use crate::process::{assert_screen, screens};
+use crate::screens::{assert_screen, screens};
 
 #[tokio::test]
 async fn an_unknown_flag_or_command_names_the_nearest() {

@@ -43,7 +43,7 @@ async fn output_that_is_closed_from_the_start() {
 async fn a_script_that_cannot_be_written_is_an_error() {
     let ended = gantz("completions bash").script(r#"exec "$@" >/dev/full"#).end().await;
     assert_eq!(ended.code(), Some(1), "{ended}");
-    crate::process::assert_screen!("full_disk", ended);
+    crate::screens::assert_screen!("full_disk", ended);
 }
 
 #[tokio::test]

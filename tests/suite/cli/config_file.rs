@@ -1,7 +1,7 @@
 //! `gantz.yaml` and the user's file, when something is wrong with them: file and line, and never a value.
 
 use crate::gantz;
-use crate::process::assert_screen;
+use crate::screens::assert_screen;
 
 /// A file with a secret, and what comes after it.
 fn file(rest: &str) -> String {
@@ -52,7 +52,9 @@ async fn what_is_not_a_configuration_says_where_and_repeats_no_value() {
 #[tokio::test]
 async fn a_bad_value_names_file_and_key() {
     let mut screens = Vec::new();
-    for (target, rest) in [("run --auth", "target: ftp://x"), ("run --auth 1", "token_ttl: soon"), ("run --auth 1", "relay: a:b")] {
+    for (target, rest) in
+        [("run --auth", "target: ftp://x"), ("run --auth 1", "token_ttl: soon"), ("run --auth 1", "relay: a:b")]
+    {
         let ended = gantz(target).file("gantz.yaml", &file(rest)).end().await;
         assert_eq!(ended.code(), Some(2), "{ended}");
         screens.push(ended.to_string());

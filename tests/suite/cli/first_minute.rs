@@ -3,7 +3,7 @@
 use tokio::process::Command;
 
 use crate::gantz;
-use crate::process::assert_screen;
+use crate::screens::assert_screen;
 
 const DEMO: &str = "run --demo --local-listen 127.0.0.1:0";
 
@@ -56,7 +56,9 @@ async fn a_tunnel_that_is_open_on_purpose_warns() {
 
 #[tokio::test]
 async fn a_token_that_never_expires_and_one_of_three_days_say_so() {
-    for (ttl, expected) in [("0", "Expires:     never"), ("3d", "Expires:     in 3 days"), ("90s", "Expires:     in 90 s")] {
+    for (ttl, expected) in
+        [("0", "Expires:     never"), ("3d", "Expires:     in 3 days"), ("90s", "Expires:     in 90 s")]
+    {
         let mut running = gantz(DEMO).arg("--auth").arg("--token-ttl").arg(ttl).start();
         let line = running.stderr.line("Expires:").await;
         assert!(line.trim_start().starts_with(expected), "{line}");

@@ -1,6 +1,7 @@
 //! What both programs say about themselves, and in which colours.
 
-use crate::process::{Cli, assert_screen};
+use crate::process::Cli;
+use crate::screens::assert_screen;
 use crate::{gantz, gantz_relay};
 
 #[tokio::test]
@@ -18,7 +19,9 @@ async fn relay_help() {
 
 #[tokio::test]
 async fn help_fits_80_columns() {
-    for cli in [gantz("--help"), gantz("run --help"), gantz("run -h"), gantz_relay("serve --help"), gantz_relay("--help")] {
+    for cli in
+        [gantz("--help"), gantz("run --help"), gantz("run -h"), gantz_relay("serve --help"), gantz_relay("--help")]
+    {
         let ended = cli.end().await;
         let wide: Vec<_> = ended.stdout.lines().filter(|line| line.chars().count() > 80).collect();
         assert!(wide.is_empty(), "{wide:#?}");

@@ -4,7 +4,8 @@ use gantz_tests::{echo, within};
 use serde_json::Value;
 
 use crate::RelayProcess;
-use crate::process::{Running, assert_screen};
+use crate::process::Running;
+use crate::screens::assert_screen;
 
 async fn event(running: &mut Running, name: &str) -> Value {
     let line = running.stdout.line(&format!(r#""event":"{name}""#)).await;
@@ -28,7 +29,10 @@ async fn ready_request_reconnecting_reconnected_stopped() {
     let call = || relay_call(&url, &token);
     assert_eq!(call().await, 200);
     let request = event(&mut running, "request").await;
-    assert_eq!((&request["method"], &request["path"], &request["status"]), (&"GET".into(), &"/mcp".into(), &200.into()));
+    assert_eq!(
+        (&request["method"], &request["path"], &request["status"]),
+        (&"GET".into(), &"/mcp".into(), &200.into())
+    );
 
     let (port, folder) = relay.stop().await;
     event(&mut running, "reconnecting").await;

@@ -6,7 +6,7 @@ use gantz_tests::{Origin, echo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 
-use crate::process::assert_screen;
+use crate::screens::assert_screen;
 use crate::{RelayProcess, gantz};
 
 /// The URL that is printed for `target`, without scheme and host.

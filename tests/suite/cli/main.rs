@@ -14,6 +14,7 @@ mod process;
 mod reaching_the_relay;
 mod relay_bad_input;
 mod relay_process;
+mod screens;
 mod secrets;
 mod signals;
 mod snippets;

@@ -8,7 +8,7 @@ use gantz_tests::echo;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::PrivateKeyDer;
 
-use crate::process::assert_screen;
+use crate::screens::assert_screen;
 use crate::{RelayProcess, gantz};
 
 /// The handshake's deadline is 10 s; the rest is for a machine that is busy.

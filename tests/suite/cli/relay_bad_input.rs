@@ -2,7 +2,8 @@
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 
-use crate::process::{Cli, assert_screen};
+use crate::process::Cli;
+use crate::screens::assert_screen;
 use crate::{Folder, gantz_relay};
 
 const SERVE: &str = "serve --domain relay.test --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --access open";

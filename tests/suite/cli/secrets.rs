@@ -34,7 +34,8 @@ async fn logs_hold_no_secret_at_any_level() {
             .env("GANTZ_LOG", "trace,h2=debug,hyper=debug,quinn=debug,quinn_proto=debug")
             .start();
         running.stdout.line("ready").await;
-        let call = relay.get("tools", "/mcp?token=canary").bearer_auth("canary-canary-canary-canary-canary").body("canary");
+        let call =
+            relay.get("tools", "/mcp?token=canary").bearer_auth("canary-canary-canary-canary-canary").body("canary");
         assert_eq!(call.send().await.unwrap().text().await.unwrap(), "canary");
         assert_eq!(relay.get("tools", "/mcp").bearer_auth("canary-wrong").send().await.unwrap().status(), 401);
         running.stdout.line("request").await;

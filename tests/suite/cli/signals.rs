@@ -8,7 +8,7 @@ use gantz_tests::{Origin, echo, within};
 use tokio::net::UdpSocket;
 use tokio::sync::Semaphore;
 
-use crate::process::assert_screen;
+use crate::screens::assert_screen;
 use crate::{RelayProcess, gantz};
 
 /// A server whose answer to `/slow` waits until it is let go.

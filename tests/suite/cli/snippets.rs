@@ -6,7 +6,7 @@ use gantz_tests::{Origin, echo};
 use tokio::process::Command;
 
 use crate::RelayProcess;
-use crate::process::assert_screen;
+use crate::screens::assert_screen;
 
 const CLIENTS: [&str; 6] = ["anthropic", "openai", "claude-code", "cursor", "vscode", "curl"];
 
@@ -20,7 +20,8 @@ async fn snippets(target: &str) -> String {
         running.signal("INT").await;
         let ended = running.end().await;
         assert_eq!(ended.code(), Some(0), "{ended}");
-        let snippet = ended.stdout.lines().filter(|line| !line.contains("Tunnel URL:") && !line.contains("Auth Token:"));
+        let snippet =
+            ended.stdout.lines().filter(|line| !line.contains("Tunnel URL:") && !line.contains("Auth Token:"));
         let snippet = snippet.collect::<Vec<_>>().join("\n");
         if snippet.starts_with('{') {
             serde_json::from_str::<serde_json::Value>(&snippet).unwrap();
@@ -47,7 +48,10 @@ async fn of_a_server_on_sse_without_a_token() {
 async fn the_curl_command_is_one_that_a_shell_runs() {
     // A query, which a shell would take apart.
     let server = echo();
-    let target = format!("run --auth=none --local-listen 127.0.0.1:0 --print-config curl http://{}/mcp?a=1&b=$HOME", server.address());
+    let target = format!(
+        "run --auth=none --local-listen 127.0.0.1:0 --print-config curl http://{}/mcp?a=1&b=$HOME",
+        server.address()
+    );
     let mut running = crate::gantz(&target).start();
     let command = running.stdout.line("curl -sS").await;
     let ran = Command::new("bash").args(["-c", &command]).output().await.unwrap();

@@ -4,7 +4,7 @@ use std::net::{TcpListener, UdpSocket};
 
 use gantz_tests::echo;
 
-use crate::process::assert_screen;
+use crate::screens::assert_screen;
 use crate::{gantz, gantz_relay};
 
 const SERVE: &str = "serve --domain relay.test --tls off --access open --state-dir state";
@@ -42,8 +42,13 @@ async fn the_port_that_the_embedded_relay_was_given() {
 
 #[tokio::test]
 async fn the_other_address_of_localhost() {
-    // Callers of `localhost` may be led there. A machine without IPv6 has no other address, and nothing to take.
-    let Ok(taken) = TcpListener::bind("[::1]:0") else { return };
+    // Callers of `localhost` may be led there: what is taken there is taken.
+    let Ok(taken) = TcpListener::bind("[::1]:0") else {
+        // A machine without IPv6 has no other address; one is enough then.
+        let mut running = gantz("run --auth --demo --local-listen 127.0.0.1:0").start();
+        running.stdout.line("Tunnel URL:").await;
+        return;
+    };
     let port = taken.local_addr().unwrap().port();
     let ended = gantz(&format!("run --auth --demo --local-listen 127.0.0.1:{port}")).end().await;
     assert_eq!(ended.code(), Some(1), "{ended}");

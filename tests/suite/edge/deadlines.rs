@@ -79,7 +79,8 @@ async fn a_connection_that_does_not_get_on_is_closed() {
 async fn a_head_in_good_time_is_served_however_many_pieces_it_has() {
     let world = relay().server(echo()).start().await;
     let mut caller = world.raw().await;
-    let head = format!("POST / HTTP/1.1\r\nhost: {}\r\nx-api-key: {}\r\ncontent-length: 2\r\n\r\nok", world.host, world.token);
+    let head =
+        format!("POST / HTTP/1.1\r\nhost: {}\r\nx-api-key: {}\r\ncontent-length: 2\r\n\r\nok", world.host, world.token);
     for byte in head.bytes() {
         caller.send([byte]).await;
     }

@@ -54,8 +54,10 @@ async fn what_is_no_hello_is_a_protocol_error() {
         ("garbage", message(b"\xff\xfe{")),
         ("nothing", message(b"")),
         ("a hello without an agent", message(format!(r#"{{"type":"hello","access_key":["{canary}"]}}"#).as_bytes())),
-        ("a digest that is none", message(
-            br#"{"type":"hello","agent":"x","tokens":[{"id":"a","digest":"gzk_canary"}]}"#)),
+        (
+            "a digest that is none",
+            message(br#"{"type":"hello","agent":"x","tokens":[{"id":"a","digest":"gzk_canary"}]}"#),
+        ),
         ("a message over the limit", over.freeze()),
         ("HTTP", Bytes::from_static(b"GET / HTTP/1.1\r\n\r\n")),
     ] {
@@ -80,7 +82,8 @@ async fn a_hello_may_come_in_pieces_and_say_more_than_this_version_knows() {
     let relay = relay().start_relay();
     let (_dialer, connection) = connect(&relay).await;
     let (mut send, recv) = connection.open(Dropped::CONTROL).await.unwrap();
-    let hello = message(br#"{"type":"hello","agent":"test/9","wanted_name":"pieces","new_thing":{"a":[1]},"open":true}"#);
+    let hello =
+        message(br#"{"type":"hello","agent":"test/9","wanted_name":"pieces","new_thing":{"a":[1]},"open":true}"#);
     for byte in hello.chunks(1) {
         send.write(&mut [Bytes::copy_from_slice(byte)]).await.unwrap();
         tokio::task::yield_now().await;

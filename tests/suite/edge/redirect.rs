@@ -60,7 +60,8 @@ async fn a_request_with_a_secret_or_a_body_is_refused() {
 #[tokio::test]
 async fn nobody_is_sent_elsewhere() {
     let relay = relay().start_relay();
-    for host in ["evil.example", "relay.test.evil.example", "127.0.0.1", "user@cool.relay.test", "cool.relay.test@evil"] {
+    for host in ["evil.example", "relay.test.evil.example", "127.0.0.1", "user@cool.relay.test", "cool.relay.test@evil"]
+    {
         let answer = ask(&relay, &format!("GET / HTTP/1.1\r\nhost: {host}")).await;
         assert!(answer.starts_with("HTTP/1.1 421"), "{host}: {answer}");
         assert_eq!(field(&answer, "location"), None);

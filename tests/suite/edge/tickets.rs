@@ -74,8 +74,15 @@ async fn a_wrong_ticket_is_none() {
     };
     let cut = Secret::new(good[..good.len() - 4].to_owned());
     let wrong = [
-        stranger, flipped(0), flipped(14), flipped(good.len() / 2), flipped(good.len() - 8), cut,
-        Secret::new(String::new()), Secret::new("mine".into()), Secret::new("A".repeat(1_000)),
+        stranger,
+        flipped(0),
+        flipped(14),
+        flipped(good.len() / 2),
+        flipped(good.len() - 8),
+        cut,
+        Secret::new(String::new()),
+        Secret::new("mine".into()),
+        Secret::new("A".repeat(1_000)),
         Secret::new("not base64url!".into()),
     ];
     for ticket in wrong {

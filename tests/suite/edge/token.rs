@@ -126,7 +126,10 @@ async fn a_tunnel_without_tokens_lets_nobody_in() {
 async fn new_tokens_count_from_the_moment_they_are_applied() {
     let relay = relay().start_relay();
     let entry = |token: &str| TokenEntry {
-        id: "t".into(), digest: Digest::of(token.as_bytes()), expires_at: None, label: None,
+        id: "t".into(),
+        digest: Digest::of(token.as_bytes()),
+        expires_at: None,
+        label: None,
     };
     let tokens = Policy { tokens: vec![entry("old")], ..Policy::default() };
     let mut agent = open(&relay, Hello { policy: tokens, ..hello() }).await.unwrap();

@@ -31,7 +31,8 @@ async fn world() -> (World, String) {
 async fn the_challenge_tells_what_is_wrong() {
     let (world, expired) = world().await;
     let wrong = Token::generate(&mut SysRng).unwrap();
-    let invalid = r#"Bearer realm="gantz", error="invalid_token", error_description="The token is not valid for this tunnel""#;
+    let invalid =
+        r#"Bearer realm="gantz", error="invalid_token", error_description="The token is not valid for this tunnel""#;
     for (token, code, message, challenge) in [
         (None, "missing_token", "Missing bearer token", r#"Bearer realm="gantz""#),
         (Some(wrong.reveal()), "invalid_token", "Invalid token", invalid),
@@ -114,7 +115,8 @@ async fn a_body_over_the_limit_is_a_413_that_names_it() {
     // Without a declared length it shows only on the way.
     let mut raw = world.raw().await;
     let World { host, token, .. } = &world;
-    raw.send(format!("POST / HTTP/1.1\r\nhost: {host}\r\nx-api-key: {token}\r\ntransfer-encoding: chunked\r\n\r\n")).await;
+    raw.send(format!("POST / HTTP/1.1\r\nhost: {host}\r\nx-api-key: {token}\r\ntransfer-encoding: chunked\r\n\r\n"))
+        .await;
     raw.send(format!("1389\r\n{}\r\n0\r\n\r\n", "x".repeat(5_001))).await;
     let head = raw.until("\r\n\r\n").await;
     assert!(head.starts_with("HTTP/1.1 413"), "{head}");

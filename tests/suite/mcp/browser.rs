@@ -79,7 +79,8 @@ impl Page {
     /// Opens the page under `host` and waits for what it reports.
     async fn open(&mut self, host: &str) -> serde_json::Value {
         let profile = tempfile::tempdir().unwrap();
-        let mut browser = launch(chromium().await, profile.path(), &format!("http://{host}:{}/", self.origin.address().port()));
+        let mut browser =
+            launch(chromium().await, profile.path(), &format!("http://{host}:{}/", self.origin.address().port()));
         let report = within("the page's report", self.reports.recv()).await.unwrap();
         browser.kill().await.unwrap();
         report
@@ -104,7 +105,8 @@ fn launch(name: &str, profile: &std::path::Path, url: &str) -> Child {
 }
 
 async fn world() -> World {
-    let fields = [("mcp-session-id", "s-1"), ("x-secret", "not exposed"), ("access-control-allow-origin", "https://no.example")];
+    let fields =
+        [("mcp-session-id", "s-1"), ("x-secret", "not exposed"), ("access-control-allow-origin", "https://no.example")];
     let server = Router::new().route("/mcp", post(async move || (fields, "through")));
     relay().server(Origin::axum(server)).start().await
 }

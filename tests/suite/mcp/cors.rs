@@ -97,8 +97,17 @@ async fn other_pages_are_refused_even_with_a_token() {
     let apex = format!("https://relay.test:{port}");
     let wrong_port = format!("https://{}:1", world.host);
     for origin in [
-        "https://evil.example", "null", "", "http://localhost.evil.example", "http://127.0.0.1.evil.example",
-        "file://", "https://evil.example#localhost", "chrome-extension://abc", &sibling, &apex, &wrong_port,
+        "https://evil.example",
+        "null",
+        "",
+        "http://localhost.evil.example",
+        "http://127.0.0.1.evil.example",
+        "file://",
+        "https://evil.example#localhost",
+        "chrome-extension://abc",
+        &sibling,
+        &apex,
+        &wrong_port,
     ] {
         let answer = world.post("/mcp").bearer_auth(&world.token).header("origin", origin).send().await.unwrap();
         assert_eq!(answer.status(), 403, "{origin}");

@@ -27,9 +27,7 @@ async fn paths_arrive_as_they_were_sent() {
     let world = relay().server(server).start().await;
     for path in PATHS {
         let mut caller = world.raw().await;
-        caller
-            .send(format!("GET {path} HTTP/1.1\r\nhost: {}\r\nx-api-key: {}\r\n\r\n", world.host, world.token))
-            .await;
+        caller.send(format!("GET {path} HTTP/1.1\r\nhost: {}\r\nx-api-key: {}\r\n\r\n", world.host, world.token)).await;
         let (mut call, head) = calls.request().await;
         assert!(head.starts_with(&format!("GET {path} HTTP/1.1\r\n")), "{path}: {head}");
         call.say("HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").await;
@@ -79,7 +77,9 @@ async fn odd_callers_are_served() {
         assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{fields:?}: {head}");
     }
     assert_eq!(world.server.requests().len(), 8);
-    assert!(world.server.requests().iter().all(|head| !head.fields.contains_key("te") || head.fields["te"] == "trailers"));
+    assert!(
+        world.server.requests().iter().all(|head| !head.fields.contains_key("te") || head.fields["te"] == "trailers")
+    );
     assert!(world.server.requests()[0].fields.keys().all(|name| !["accept", "user-agent"].contains(&name.as_str())));
 }
 

@@ -50,8 +50,10 @@ async fn what_the_server_answered_passes_untouched() {
         let serve = async {
             let (mut call, _) = calls.request().await;
             let length = body.len();
-            call.say(format!("HTTP/1.1 {status}\r\n{fields}connection: close\r\ncontent-length: {length}\r\n\r\n{body}"))
-                .await;
+            call.say(format!(
+                "HTTP/1.1 {status}\r\n{fields}connection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+            ))
+            .await;
         };
         let (answer, ()) = tokio::join!(call(&world), serve);
         assert_eq!(answer.status().as_u16().to_string(), status[..3]);
@@ -134,8 +136,7 @@ async fn a_server_that_is_too_slow_is_a_timeout_and_hears_that_nobody_waits() {
 async fn the_timeout_ends_with_the_head() {
     let (server, mut calls) = scripted();
     let timeout = Duration::from_millis(200);
-    let world =
-        relay().server(server).agent_config(move |config| config.upstream_timeout = timeout).start().await;
+    let world = relay().server(server).agent_config(move |config| config.upstream_timeout = timeout).start().await;
     let serve = async {
         let (mut call, _) = calls.request().await;
         call.say(chunked("")).await;
@@ -173,7 +174,11 @@ async fn garbage_is_no_answer() {
 
 #[tokio::test]
 async fn a_server_that_dies_in_mid_answer_never_looks_like_one_that_is_done() {
-    for head in [chunked("content-type: text/event-stream\r\n"), chunked(""), "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n".into()] {
+    for head in [
+        chunked("content-type: text/event-stream\r\n"),
+        chunked(""),
+        "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n".into(),
+    ] {
         for http1 in [true, false] {
             let (server, mut calls) = scripted();
             let world = relay().server(server).start().await;
@@ -181,7 +186,11 @@ async fn a_server_that_dies_in_mid_answer_never_looks_like_one_that_is_done() {
             let serve = async {
                 let (mut call, _) = calls.request().await;
                 call.say(&head).await;
-                if head.contains("chunked") { call.chunk("data: 1\n\n").await } else { call.say("data: 1\n\n").await }
+                if head.contains("chunked") {
+                    call.chunk("data: 1\n\n").await
+                } else {
+                    call.say("data: 1\n\n").await
+                }
                 call
             };
             let request = client.get(&world.url).bearer_auth(&world.token).send();

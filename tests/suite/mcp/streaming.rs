@@ -59,10 +59,8 @@ async fn every_piece_of_a_request_goes_in_as_it_comes() {
         let body = futures_util::stream::unfold(body, |mut body| async {
             body.recv().await.map(|piece| (Ok::<_, std::io::Error>(piece), body))
         });
-        let request = client
-            .post(format!("{}/mcp", world.url))
-            .bearer_auth(&world.token)
-            .body(reqwest::Body::wrap_stream(body));
+        let request =
+            client.post(format!("{}/mcp", world.url)).bearer_auth(&world.token).body(reqwest::Body::wrap_stream(body));
         let sending = tokio::spawn(request.send());
         let (mut call, head) = calls.request().await;
         assert!(head.to_ascii_lowercase().contains("transfer-encoding: chunked"), "{head}");
@@ -97,8 +95,11 @@ async fn nothing_is_compressed_on_the_way() {
         let (mut call, head) = calls.request().await;
         // What the caller can take is between it and the server.
         assert!(head.contains("accept-encoding: gzip, br, zstd"), "{head}");
-        call.say(format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", text.len()))
-            .await;
+        call.say(format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            text.len()
+        ))
+        .await;
         call.say(&text).await;
     };
     let (answer, ()) = tokio::join!(request.send(), serve);
