@@ -145,10 +145,7 @@ async fn run(
 
 /// Tries until the tunnel is open again, or the relay refuses for good. The pauses grow, and are drawn evenly from
 /// nothing to their length, so that the agents of a relay that restarts do not come back all at once.
-async fn reopen(
-    config: &Config,
-    ticket: &gantz_shared::control::Secret,
-) -> Result<tunnel::Session, OpenError> {
+async fn reopen(config: &Config, ticket: &gantz_shared::control::Secret) -> Result<tunnel::Session, OpenError> {
     let mut pause = BACKOFF_FIRST;
     loop {
         let jittered = pause.mul_f64(rand::rng().random::<f64>());

@@ -66,11 +66,8 @@ pub fn start(listen: SocketAddr) -> Result<Embedded, EmbeddedError> {
     }
     let agents = gantz_transport::quic::bind((Ipv4Addr::LOCALHOST, 0).into()).map_err(failed)?;
     let domain = Domain::parse("localhost").map_err(|_| EmbeddedError::Certificate)?;
-    let config = Config {
-        routing: Routing::Single,
-        drain: crate::config::GRACE,
-        ..Config::new(domain, TlsConfig::Off)
-    };
+    let config =
+        Config { routing: Routing::Single, drain: crate::config::GRACE, ..Config::new(domain, TlsConfig::Off) };
     let relay = Relay::start(config, Sockets { edge, agents, http: None, admin: None })?;
     let pem = relay.ca_pem().ok_or(EmbeddedError::Certificate)?;
     let ca = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| EmbeddedError::Certificate)?;

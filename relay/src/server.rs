@@ -11,13 +11,13 @@ use http::uri::Scheme;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::admin;
 use crate::config::{Config, PublicOrigin, Routing, TlsConfig};
 use crate::directory::{Directory, Memory};
 use crate::edge::{self, Edge, Transport};
 use crate::state::{self, StateError};
 use crate::tls::{self, LocalCa, TlsError};
 use crate::tunnels::{self, Greeter, Tickets};
-use crate::admin;
 
 /// What the caller has bound: port 0 is the caller's choice, and a port that is taken is the caller's to explain.
 #[derive(Debug)]

@@ -120,8 +120,22 @@ mod tests {
     #[test]
     fn nothing_else() {
         for given in [
-            "", ".", "a..b", "a.test:", "a.test:+1", "a.test:99999", "user@a.test", "a.test:1:2", "[::1", "[::1]x",
-            "[zz]", "a b", "a\0b", "a/b", "ä.test", "..",
+            "",
+            ".",
+            "a..b",
+            "a.test:",
+            "a.test:+1",
+            "a.test:99999",
+            "user@a.test",
+            "a.test:1:2",
+            "[::1",
+            "[::1]x",
+            "[zz]",
+            "a b",
+            "a\0b",
+            "a/b",
+            "ä.test",
+            "..",
         ] {
             assert_eq!(canonical(given), None, "{given:?}");
         }

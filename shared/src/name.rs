@@ -11,9 +11,30 @@ use crate::limits::MAX_NAME_LEN;
 
 /// Labels that users of a domain take for its owner's own, or that mail and certificate rules give a meaning.
 const RESERVED: [&str; 24] = [
-    "abuse", "acme", "admin", "administrator", "api", "app", "autoconfig", "autodiscover", "dashboard", "gantz",
-    "hostmaster", "imap", "localhost", "login", "mail", "mta-sts", "ns", "postmaster", "relay", "root", "smtp",
-    "status", "webmaster", "www",
+    "abuse",
+    "acme",
+    "admin",
+    "administrator",
+    "api",
+    "app",
+    "autoconfig",
+    "autodiscover",
+    "dashboard",
+    "gantz",
+    "hostmaster",
+    "imap",
+    "localhost",
+    "login",
+    "mail",
+    "mta-sts",
+    "ns",
+    "postmaster",
+    "relay",
+    "root",
+    "smtp",
+    "status",
+    "webmaster",
+    "www",
 ];
 
 /// A tunnel's name: lower-case letters, digits and inner hyphens, at most 63 characters.

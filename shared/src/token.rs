@@ -90,7 +90,9 @@ pub enum InvalidToken {
     #[error("it has {0} characters; {MAX_TOKEN_LEN} are the most")]
     TooLong(usize),
     /// A character that `Authorization: Bearer` cannot carry.
-    #[error("it has a character that RFC 6750 does not allow in a bearer token (letters, digits, -._~+/ and = at the end)")]
+    #[error(
+        "it has a character that RFC 6750 does not allow in a bearer token (letters, digits, -._~+/ and = at the end)"
+    )]
     Character,
 }
 

@@ -15,10 +15,13 @@ use crate::origin::Origin;
 /// The domain of every test's relay.
 pub const DOMAIN: &str = "relay.test";
 
+/// A change to the agent's configuration.
+type Change = Box<dyn FnOnce(&mut gantz_agent::Config)>;
+
 /// What is to be started.
 pub struct Builder {
     relay: gantz_relay::Config,
-    agent: Vec<Box<dyn FnOnce(&mut gantz_agent::Config)>>,
+    agent: Vec<Change>,
     server: Option<Origin>,
     open: bool,
 }

@@ -16,23 +16,17 @@ const RETRY_AFTER_SECONDS: &str = "1";
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(super) enum Refusal {
-    #[error(
-        "this demo server speaks MCP at /mcp (Streamable HTTP) and at /sse (HTTP+SSE, 2024-11-05)"
-    )]
+    #[error("this demo server speaks MCP at /mcp (Streamable HTTP) and at /sse (HTTP+SSE, 2024-11-05)")]
     NoSuchPath,
     #[error("the Host header must name this machine: localhost, 127.0.0.1 or [::1], with any port")]
     ForeignHost,
-    #[error(
-        "the session_id parameter is missing: send messages to the URL of the stream's first event"
-    )]
+    #[error("the session_id parameter is missing: send messages to the URL of the stream's first event")]
     NoSession,
     #[error("no such session: it ends with its stream. Open a new one with GET /sse")]
     UnknownSession,
     #[error("all {MAX_SSE_SESSIONS} sessions are in use: close one, or try again later")]
     TooManySessions,
-    #[error(
-        "this session has {MAX_QUEUED_MESSAGES} messages waiting: read its stream, or try again later"
-    )]
+    #[error("this session has {MAX_QUEUED_MESSAGES} messages waiting: read its stream, or try again later")]
     TooManyMessages,
     #[error("the body is larger than {MAX_BODY_BYTES} bytes")]
     TooLarge,

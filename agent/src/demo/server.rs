@@ -32,12 +32,7 @@ const MAX_ACCEPT_FAILURES: u32 = 20;
 /// # Errors
 /// The listener's own, when it fails again and again. What a single connection does is never an error.
 pub async fn serve(listener: TcpListener, shutdown: CancellationToken) -> io::Result<()> {
-    run(
-        listener,
-        shutdown,
-        Arc::new(Semaphore::new(MAX_HANDLERS as usize)),
-    )
-    .await
+    run(listener, shutdown, Arc::new(Semaphore::new(MAX_HANDLERS as usize))).await
 }
 
 /// [`serve`], with the permits of its handlers in view: all [`MAX_HANDLERS`] are back when none is alive.
@@ -57,16 +52,10 @@ pub(super) async fn run(
     sessions.cancel();
     let all_gone = async { while connections.join_next().await.is_some() {} };
     if timeout(SHUTDOWN_GRACE, all_gone).await.is_err() {
-        tracing::debug!(
-            count = connections.len(),
-            "cutting demo connections that did not end"
-        );
+        tracing::debug!(count = connections.len(), "cutting demo connections that did not end");
         connections.shutdown().await;
     }
-    if timeout(SHUTDOWN_GRACE, handlers.acquire_many(MAX_HANDLERS))
-        .await
-        .is_err()
-    {
+    if timeout(SHUTDOWN_GRACE, handlers.acquire_many(MAX_HANDLERS)).await.is_err() {
         tracing::warn!("a demo session did not end");
     }
     served
@@ -110,8 +99,7 @@ async fn answer(stream: TcpStream, router: Router, shutdown: CancellationToken) 
         tracing::debug!(%error, "no TCP_NODELAY on a demo connection");
     }
     let service = TowerToHyperService::new(router);
-    let mut connection =
-        pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    let mut connection = pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = shutdown.cancelled() => {

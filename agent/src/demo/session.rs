@@ -42,27 +42,19 @@ pub(super) struct Pipe {
 
 impl Sessions {
     /// A new session, the SDK's end of it, and the answers for its stream.
-    pub(super) fn open(
-        &self,
-    ) -> Result<(Session, Pipe, mpsc::Receiver<ServerJsonRpcMessage>), Refusal> {
+    pub(super) fn open(&self) -> Result<(Session, Pipe, mpsc::Receiver<ServerJsonRpcMessage>), Refusal> {
         // The id is all that protects a session from another caller of this machine: 128 random bits.
         let id = format!("{:032x}", rand::random::<u128>());
         let (messages, incoming) = mpsc::channel(MAX_QUEUED_MESSAGES);
         let (outgoing, answers) = mpsc::channel(MAX_QUEUED_MESSAGES);
-        let inbox = Inbox {
-            messages,
-            answers: outgoing.downgrade(),
-        };
+        let inbox = Inbox { messages, answers: outgoing.downgrade() };
         let mut open = self.lock();
         if open.len() >= MAX_SSE_SESSIONS {
             return Err(Refusal::TooManySessions);
         }
         open.insert(id.clone(), inbox);
         drop(open);
-        let session = Session {
-            id,
-            sessions: self.clone(),
-        };
+        let session = Session { id, sessions: self.clone() };
         Ok((session, Pipe { incoming, outgoing }, answers))
     }
 
@@ -84,12 +76,10 @@ impl Inbox {
         if answers.capacity() == 0 {
             return Err(Refusal::TooManyMessages);
         }
-        self.messages
-            .try_send(message)
-            .map_err(|refused| match refused {
-                TrySendError::Full(_) => Refusal::TooManyMessages,
-                TrySendError::Closed(_) => Refusal::UnknownSession,
-            })
+        self.messages.try_send(message).map_err(|refused| match refused {
+            TrySendError::Full(_) => Refusal::TooManyMessages,
+            TrySendError::Closed(_) => Refusal::UnknownSession,
+        })
     }
 }
 

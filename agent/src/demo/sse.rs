@@ -57,11 +57,7 @@ struct Address {
 
 impl Bridge {
     pub(super) fn new(handlers: Arc<Semaphore>, shutdown: CancellationToken) -> Self {
-        Self {
-            sessions: Sessions::default(),
-            handlers,
-            shutdown,
-        }
+        Self { sessions: Sessions::default(), handlers, shutdown }
     }
 
     pub(super) fn router(self) -> Router {
@@ -79,17 +75,12 @@ async fn open(State(bridge): State<Bridge>) -> Result<impl IntoResponse, Refusal
     let demo = Demo::new(&bridge.handlers).map_err(|_| Refusal::TooManySessions)?;
     let (session, pipe, answers) = bridge.sessions.open()?;
     // Relative, so that it stays right under the public origin: SDK clients refuse an endpoint on another one.
-    let endpoint = Event::default()
-        .event("endpoint")
-        .data(format!("{MESSAGES_PATH}?session_id={}", session.id()));
+    let endpoint = Event::default().event("endpoint").data(format!("{MESSAGES_PATH}?session_id={}", session.id()));
     let events = stream::once(ready(Ok(endpoint))).chain(messages(answers));
     let conversation = converse(session, demo, pipe, bridge.shutdown.child_token());
     // The conversation yields nothing: it is here to be driven, and dropped, with the body. The stream is over
     // when the conversation is and its last answer has been read.
-    let body = stream::select(
-        events,
-        stream::once(conversation).filter_map(|()| ready(None)),
-    );
+    let body = stream::select(events, stream::once(conversation).filter_map(|()| ready(None)));
     Ok(Sse::new(body).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
@@ -99,21 +90,12 @@ async fn accept(
     address: Result<Query<Address>, QueryRejection>,
     request: Request,
 ) -> Result<impl IntoResponse, Refusal> {
-    let id = address
-        .ok()
-        .and_then(|Query(address)| address.session_id)
-        .ok_or(Refusal::NoSession)?;
+    let id = address.ok().and_then(|Query(address)| address.session_id).ok_or(Refusal::NoSession)?;
     // Before the body is read: a caller without a session costs no memory.
     let inbox = bridge.sessions.find(&id)?;
-    let body = Bytes::from_request(request, &())
-        .await
-        .map_err(|refused: BytesRejection| {
-            if refused.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                Refusal::TooLarge
-            } else {
-                Refusal::Truncated
-            }
-        })?;
+    let body = Bytes::from_request(request, &()).await.map_err(|refused: BytesRejection| {
+        if refused.status() == StatusCode::PAYLOAD_TOO_LARGE { Refusal::TooLarge } else { Refusal::Truncated }
+    })?;
     inbox.post(serde_json::from_slice(&body)?)?;
     Ok((StatusCode::ACCEPTED, "Accepted"))
 }
@@ -132,9 +114,7 @@ async fn converse(_session: Session, demo: Demo, pipe: Pipe, stop: CancellationT
 }
 
 /// The answers as `message` events, each of one line of JSON.
-fn messages(
-    answers: mpsc::Receiver<ServerJsonRpcMessage>,
-) -> impl Stream<Item = Result<Event, axum::Error>> {
+fn messages(answers: mpsc::Receiver<ServerJsonRpcMessage>) -> impl Stream<Item = Result<Event, axum::Error>> {
     stream::unfold(answers, async |mut answers| {
         let answer = answers.recv().await?;
         Some((Event::default().event("message").json_data(answer), answers))
@@ -144,24 +124,13 @@ fn messages(
 /// A page in the user's browser can point a name of its own at 127.0.0.1 (DNS rebinding), but not forge `Host`.
 /// The SDK does the same for `/mcp`.
 async fn local_hosts_only(request: Request, next: Next) -> Result<Response, Refusal> {
-    if names_this_machine(request.headers()) {
-        Ok(next.run(request).await)
-    } else {
-        Err(Refusal::ForeignHost)
-    }
+    if names_this_machine(request.headers()) { Ok(next.run(request).await) } else { Err(Refusal::ForeignHost) }
 }
 
 fn names_this_machine(headers: &HeaderMap) -> bool {
-    let authority = headers
-        .get(HOST)
-        .and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    let authority = headers.get(HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
     authority.is_some_and(|authority| {
-        let host = authority
-            .host()
-            .trim_start_matches('[')
-            .trim_end_matches(']');
-        ALLOWED_HOSTS
-            .iter()
-            .any(|allowed| allowed.eq_ignore_ascii_case(host))
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        ALLOWED_HOSTS.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
     })
 }

@@ -81,10 +81,7 @@ impl Demo {
     /// Takes one of [`MAX_HANDLERS`] permits; an error when none is left.
     pub(super) fn new(handlers: &Arc<Semaphore>) -> io::Result<Self> {
         match Arc::clone(handlers).try_acquire_owned() {
-            Ok(permit) => Ok(Self {
-                _permit: permit,
-                counts: Semaphore::new(MAX_COUNTS_AT_ONCE),
-            }),
+            Ok(permit) => Ok(Self { _permit: permit, counts: Semaphore::new(MAX_COUNTS_AT_ONCE) }),
             Err(_) => Err(io::Error::other(format!(
                 "the demo server is at its limit of {MAX_HANDLERS} sessions and calls: try again later"
             ))),
@@ -105,11 +102,7 @@ impl Demo {
     )]
     fn add(&self, Parameters(Add { a, b }): Parameters<Add>) -> Result<String, String> {
         let sum = a + b;
-        if sum.is_finite() {
-            Ok(sum.to_string())
-        } else {
-            Err(format!("the sum must stay below {:e}", f64::MAX))
-        }
+        if sum.is_finite() { Ok(sum.to_string()) } else { Err(format!("the sum must stay below {:e}", f64::MAX)) }
     }
 
     #[tool(
@@ -136,14 +129,10 @@ impl Demo {
             return Err(format!("`to` must be from 1 to {MAX_COUNT}; it is {to}"));
         }
         if delay_ms > MAX_DELAY_MS {
-            return Err(format!(
-                "`delay_ms` must be at most {MAX_DELAY_MS} ms; it is {delay_ms}"
-            ));
+            return Err(format!("`delay_ms` must be at most {MAX_DELAY_MS} ms; it is {delay_ms}"));
         }
         let Ok(_permit) = self.counts.try_acquire() else {
-            return Err(format!(
-                "at most {MAX_COUNTS_AT_ONCE} counts run at a time in a session"
-            ));
+            return Err(format!("at most {MAX_COUNTS_AT_ONCE} counts run at a time in a session"));
         };
         let delay = Duration::from_millis(delay_ms.into());
         let token = call.meta.get_progress_token();

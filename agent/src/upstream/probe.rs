@@ -75,7 +75,10 @@ pub async fn look(target: &Target) -> Result<Found, String> {
 }
 
 enum Answer {
-    Http { status: StatusCode, is_events: bool },
+    Http {
+        status: StatusCode,
+        is_events: bool,
+    },
     NotHttp(String),
     /// It is up, and silent.
     None,

@@ -94,7 +94,6 @@ impl fmt::Display for Target {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

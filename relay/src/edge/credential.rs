@@ -36,9 +36,11 @@ fn presented(fields: &HeaderMap) -> Option<Result<&[u8], Malformed>> {
         Some(value) => value.and_then(bearer),
         None => single(&X_API_KEY)?.map(HeaderValue::as_bytes),
     };
-    Some(credential.and_then(|token| {
-        if token.len() <= MAX_TOKEN_LEN && is_b64token(token) { Ok(token) } else { Err(Malformed) }
-    }))
+    Some(
+        credential.and_then(|token| {
+            if token.len() <= MAX_TOKEN_LEN && is_b64token(token) { Ok(token) } else { Err(Malformed) }
+        }),
+    )
 }
 
 /// Something was presented that cannot be a token.
@@ -55,7 +57,6 @@ fn bearer(value: &HeaderValue) -> Result<&[u8], Malformed> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn read<'a>(fields: &'a mut HeaderMap, lines: &[(&'static str, &[u8])]) -> Option<Result<&'a [u8], Malformed>> {
@@ -65,10 +66,13 @@ mod tests {
         presented(fields)
     }
 
+    /// Lines of a request, and what they present.
+    type Row<'a> = (&'a [(&'static str, &'a [u8])], Option<Result<&'a [u8], Malformed>>);
+
     #[test]
     fn table() {
         let long = [b'a'; MAX_TOKEN_LEN + 1];
-        let rows: &[(&[(&'static str, &[u8])], Option<Result<&[u8], Malformed>>)] = &[
+        let rows: &[Row<'_>] = &[
             (&[], None),
             (&[("authorization", b"Bearer abc")], Some(Ok(b"abc"))),
             (&[("authorization", b"bEARER   abc")], Some(Ok(b"abc"))),

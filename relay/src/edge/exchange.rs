@@ -117,7 +117,7 @@ where
         // The caller sends its body only when this side begins to read it, which is what makes hyper send the 100.
         writer.flush().await.map_err(|_| Failure::TunnelLost)?;
         if let Some(head) = continue_or_head(&mut reader, interim).await? {
-            return respond(parts, head, reader, Some(Rest::Unasked { _writer: writer }), edge).await;
+            return respond(parts, head, reader, Some(Rest::Unasked { _writer: Box::new(writer) }), edge).await;
         }
     }
     let upload: Upload = Box::pin(upload(body, writer, limit));

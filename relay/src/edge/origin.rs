@@ -63,8 +63,7 @@ pub(super) fn preflight(parts: &Parts, origin: &HeaderValue) -> Response<EdgeBod
 /// Lets the page of `origin` read an answer. The local server's own CORS fields are replaced: they speak of origins
 /// that it never saw.
 pub(super) fn allow(fields: &mut HeaderMap, origin: &HeaderValue) {
-    const REPLACED: [HeaderName; 2] =
-        [header::ACCESS_CONTROL_ALLOW_CREDENTIALS, header::ACCESS_CONTROL_EXPOSE_HEADERS];
+    const REPLACED: [HeaderName; 2] = [header::ACCESS_CONTROL_ALLOW_CREDENTIALS, header::ACCESS_CONTROL_EXPOSE_HEADERS];
     for name in REPLACED {
         fields.remove(name);
     }
@@ -75,7 +74,6 @@ pub(super) fn allow(fields: &mut HeaderMap, origin: &HeaderValue) {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

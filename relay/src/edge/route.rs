@@ -75,11 +75,13 @@ pub(super) fn route(parts: &Parts, sni: Option<&str>, config: &Config) -> Result
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use http::Request;
 
     use super::*;
     use crate::config::{Domain, TlsConfig};
+
+    /// Target, `Host` fields, SNI, and where that leads.
+    type Row<'a> = (&'a str, &'a [&'a str], Option<&'a str>, Result<Target, Failure>);
 
     /// One row a way to name a host.
     #[test]
@@ -89,7 +91,7 @@ mod tests {
         let missing = Failure::BadRequest("The Host field is missing.");
         let double = Failure::BadRequest("There is more than one Host field.");
         let malformed = Failure::BadRequest("The Host field is not a host with an optional port.");
-        let rows: &[(&str, &[&str], Option<&str>, Result<Target, Failure>)] = &[
+        let rows: &[Row<'_>] = &[
             ("/mcp", &["cool.relay.test"], None, tunnel("cool")),
             ("/mcp", &["cool.relay.test"], Some("cool.relay.test"), tunnel("cool")),
             ("/mcp", &["COOL.Relay.Test"], Some("cool.relay.test"), tunnel("cool")),

@@ -31,7 +31,7 @@ pub(super) enum Rest {
     /// It still goes on.
     Going { _upload: AbortOnDropHandle<Result<(), UploadError>> },
     /// It was never asked for. Giving it up before the answer is over would break the local call, and the answer too.
-    Unasked { _writer: FrameWriter },
+    Unasked { _writer: Box<FrameWriter> },
 }
 
 /// How long, and for how many bytes, a body that nobody needs is read over.

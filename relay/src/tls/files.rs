@@ -80,8 +80,7 @@ fn certify(cert: &Path, key: &Path, contents: &Contents) -> Result<CertifiedKey,
     if chain.is_empty() {
         return Err(bad("certificate", cert, "it holds no PEM certificate".into()));
     }
-    let private =
-        PrivateKeyDer::from_pem_slice(&contents.key).map_err(|error| bad("key", key, error.to_string()))?;
+    let private = PrivateKeyDer::from_pem_slice(&contents.key).map_err(|error| bad("key", key, error.to_string()))?;
     CertifiedKey::from_der(chain, private, &provider())
         .map_err(|error| bad("certificate", cert, format!("it does not go with its key: {error}")))
 }

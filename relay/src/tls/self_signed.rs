@@ -60,9 +60,11 @@ fn kept(dir: &Path) -> Result<Option<(String, String)>, TlsError> {
     let read = |name: &'static str| -> Result<Option<String>, TlsError> {
         let path = dir.join(name);
         let Some(bytes) = state::read(&path)? else { return Ok(None) };
-        String::from_utf8(bytes)
-            .map(Some)
-            .map_err(|_| TlsError::File { what: "local CA", path, why: "it is not PEM".into() })
+        String::from_utf8(bytes).map(Some).map_err(|_| TlsError::File {
+            what: "local CA",
+            path,
+            why: "it is not PEM".into(),
+        })
     };
     match (read("ca.pem")?, read("ca.key")?) {
         (Some(pem), Some(key)) => Ok(Some((pem, key))),
@@ -94,17 +96,13 @@ fn make(dir: Option<&Path>, domain: &Domain) -> Result<(String, String), TlsErro
     Ok((pem, key))
 }
 
-fn leaf(
-    domain: &Domain,
-    issuer: &Issuer<'_, KeyPair>,
-    ca: &CertificateDer<'static>,
-) -> Result<CertifiedKey, TlsError> {
+fn leaf(domain: &Domain, issuer: &Issuer<'_, KeyPair>, ca: &CertificateDer<'static>) -> Result<CertifiedKey, TlsError> {
     let domain = domain.as_str();
     let mut params = CertificateParams::new(vec![domain.to_owned(), format!("*.{domain}"), "localhost".to_owned()])?;
     // A relay that is tried out on one machine is dialled by address.
-    params.subject_alt_names.extend(
-        [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)].into_iter().map(SanType::IpAddress),
-    );
+    params
+        .subject_alt_names
+        .extend([IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)].into_iter().map(SanType::IpAddress));
     params.distinguished_name = named(domain);
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use gantz_shared::control::{self, FromAgent, FromRelay};
 use gantz_shared::limits::HANDSHAKE_DEADLINE;
 use gantz_shared::reset::CloseCode;
-use gantz_transport::{Connection, Dropped};
 use gantz_transport::control::{ControlReceiver, ControlSender, Error, channel};
 use gantz_transport::quic::Incoming;
+use gantz_transport::{Connection, Dropped};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 

@@ -56,16 +56,13 @@ impl Tickets {
 fn key_digest(access_key: Option<&Secret>) -> [u8; 32] {
     let mut digest = [0; 32];
     if let Some(key) = access_key {
-        digest.copy_from_slice(
-            aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key.reveal().as_bytes()).as_ref(),
-        );
+        digest.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key.reveal().as_bytes()).as_ref());
     }
     digest
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -90,8 +90,7 @@ impl Tunnel {
     /// Opens a request stream. Its halves cancel the request when they are dropped early.
     pub(crate) async fn open(&self) -> Result<(FrameWriter, FrameReader), OpenError> {
         let open = self.connection.open(Dropped::CALLER);
-        let (send, recv) =
-            tokio::time::timeout(OPEN_STREAM_DEADLINE, open).await.map_err(|_| OpenError::Busy)??;
+        let (send, recv) = tokio::time::timeout(OPEN_STREAM_DEADLINE, open).await.map_err(|_| OpenError::Busy)??;
         Ok((FrameWriter::new(send), FrameReader::new(recv, Direction::Response)))
     }
 

@@ -72,13 +72,7 @@ impl Decoder {
     /// A decoder at the start of a stream.
     #[must_use]
     pub fn new(direction: Direction) -> Self {
-        Self {
-            direction,
-            phase: Phase::BeforeHead,
-            state: State::Frame,
-            input: Bytes::new(),
-            partial: BytesMut::new(),
-        }
+        Self { direction, phase: Phase::BeforeHead, state: State::Frame, input: Bytes::new(), partial: BytesMut::new() }
     }
 
     /// Adds the next bytes of the stream.

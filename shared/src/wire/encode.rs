@@ -142,11 +142,7 @@ fn framed(
     result
 }
 
-fn put_fields(
-    fields: &HeaderMap,
-    keep: impl Fn(&HeaderName) -> bool,
-    out: &mut BytesMut,
-) -> Result<(), WireError> {
+fn put_fields(fields: &HeaderMap, keep: impl Fn(&HeaderName) -> bool, out: &mut BytesMut) -> Result<(), WireError> {
     let mut lines = 0;
     for (name, value) in fields {
         if !keep(name) {

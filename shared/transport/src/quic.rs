@@ -40,13 +40,22 @@ pub fn bind(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
     }
     socket.bind(&address.into())?;
     for (direction, set, get) in [
-        ("receive", Socket::set_recv_buffer_size as fn(&Socket, usize) -> io::Result<()>, Socket::recv_buffer_size as fn(&Socket) -> io::Result<usize>),
+        (
+            "receive",
+            Socket::set_recv_buffer_size as fn(&Socket, usize) -> io::Result<()>,
+            Socket::recv_buffer_size as fn(&Socket) -> io::Result<usize>,
+        ),
         ("send", Socket::set_send_buffer_size, Socket::send_buffer_size),
     ] {
         set(&socket, UDP_BUFFER)?;
         let given = get(&socket)?;
         if given < UDP_BUFFER_LITTLE {
-            tracing::warn!(direction, given, wanted = UDP_BUFFER, "small UDP buffer; raise net.core.rmem_max and wmem_max");
+            tracing::warn!(
+                direction,
+                given,
+                wanted = UDP_BUFFER,
+                "small UDP buffer; raise net.core.rmem_max and wmem_max"
+            );
         }
     }
     Ok(socket.into())
@@ -145,8 +154,7 @@ impl Dialer {
     /// # Errors
     /// What binding reports.
     pub fn new(remote: SocketAddr) -> io::Result<Self> {
-        let any: SocketAddr =
-            if remote.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0u16; 8], 0).into() };
+        let any: SocketAddr = if remote.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0u16; 8], 0).into() };
         let runtime = Arc::new(quinn::TokioRuntime);
         quinn::Endpoint::new(quinn::EndpointConfig::default(), None, bind(any)?, runtime).map(Self)
     }
@@ -169,10 +177,8 @@ impl Dialer {
         transport.keep_alive_interval(Some(KEEP_ALIVE_INTERVAL));
         transport.max_concurrent_bidi_streams(VarInt::from_u32(MAX_REQUEST_STREAMS));
         config.transport_config(Arc::new(transport));
-        let connecting = self
-            .0
-            .connect_with(config, remote, server_name)
-            .map_err(|error| ConnectError::Other(error.to_string()))?;
+        let connecting =
+            self.0.connect_with(config, remote, server_name).map_err(|error| ConnectError::Other(error.to_string()))?;
         match tokio::time::timeout(HANDSHAKE_DEADLINE, connecting).await {
             Ok(connection) => Ok(Connection(connection.map_err(ConnectError::from)?)),
             Err(_) => Err(ConnectError::Timeout),

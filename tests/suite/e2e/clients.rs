@@ -118,9 +118,8 @@ impl Client {
             return Err(format!("it hangs:\n{}", process.stderr.tail()));
         };
         let stdout = process.stdout.bytes();
-        let output: Value = serde_json::from_slice(&stdout).map_err(|error| {
-            format!("{status}, and no JSON ({error}) in {stdout:?}:\n{}", process.stderr.tail())
-        })?;
+        let output: Value = serde_json::from_slice(&stdout)
+            .map_err(|error| format!("{status}, and no JSON ({error}) in {stdout:?}:\n{}", process.stderr.tail()))?;
         if !status.success() {
             return Err(format!("{status}: {}\n{}", output["results"], process.stderr.tail()));
         }

@@ -52,7 +52,7 @@ async fn the_reference_server_over_http_sse() {
 
 #[tokio::test]
 async fn the_rust_server_over_streamable_http() {
-    // The SDK's server has no resumption of a stream that the client broke: the direct run hangs in it, too.
+    // Without `reconnect`: after a client broke a stream off, this server's direct runs do not end either.
     let results = run(servers::rmcp().await, false).await;
     for (client, results) in &results {
         reached(*client, results, "2026-07-28");

@@ -62,10 +62,9 @@ pub(crate) async fn connect(route: &Route, era: Era) -> Result<Session, ClientIn
         }
     }
     let lifecycle = match era {
-        Era::Newest => ClientLifecycleMode::Auto {
-            preferred_versions: vec![ProtocolVersion::V_2026_07_28],
-            legacy_version: None,
-        },
+        Era::Newest => {
+            ClientLifecycleMode::Auto { preferred_versions: vec![ProtocolVersion::V_2026_07_28], legacy_version: None }
+        }
         Era::Sessions => ClientLifecycleMode::Initialize,
     };
     let transport = StreamableHttpClientTransport::with_client(http_client(route), config);

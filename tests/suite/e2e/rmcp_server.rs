@@ -26,8 +26,7 @@ pub(crate) async fn serve(listener: TcpListener, stop: CancellationToken) {
     let sessions = LocalSessionManager::default();
     let config = StreamableHttpServerConfig::default().with_cancellation_token(stop.clone());
     let calls = Arc::<Calls>::default();
-    let service =
-        StreamableHttpService::new(move || Ok(Server { calls: calls.clone() }), Arc::new(sessions), config);
+    let service = StreamableHttpService::new(move || Ok(Server { calls: calls.clone() }), Arc::new(sessions), config);
     let router = Router::new().route_service("/mcp", service);
     axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await.unwrap();
 }

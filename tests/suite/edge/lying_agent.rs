@@ -153,7 +153,10 @@ async fn every_lie_costs_its_own_caller_only() {
     kept.say(all(&[data("still here"), END])).await;
     kept.send.finish().unwrap();
     assert_eq!(within("the honest stream", honest.next()).await.unwrap().unwrap(), "still here");
-    assert!(within("its end", honest.next()).await.is_none());
+    // HTTP/2 may say the end with an empty piece.
+    while let Some(piece) = within("its end", honest.next()).await {
+        assert_eq!(piece.unwrap(), "");
+    }
     let (answer, ()) = tokio::join!(http2.get(url).send(), async { agent.request().await.answer("fine").await });
     assert_eq!(answer.unwrap().text().await.unwrap(), "fine");
 }

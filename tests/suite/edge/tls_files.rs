@@ -36,6 +36,9 @@ impl Pair {
     }
 }
 
+/// Puts something bad into the files.
+type Spoil<'a> = &'a dyn Fn(&Files);
+
 struct Files {
     _dir: tempfile::TempDir,
     cert: PathBuf,
@@ -133,7 +136,7 @@ async fn a_bad_new_file_is_refused_and_the_old_one_kept() {
     let all = [&old, &other, &new];
     let files = Files::new(&old);
     let relay = files.start();
-    let bad: [(&str, &dyn Fn(&Files)); 6] = [
+    let bad: [(&str, Spoil<'_>); 6] = [
         ("garbage", &|files| files.write("garbage", &old.key)),
         ("empty", &|files| files.write("", "")),
         ("half a certificate", &|files| files.write(&new.cert[..new.cert.len() / 2], &new.key)),

@@ -97,7 +97,7 @@ async fn a_server_that_knows_no_100_gets_the_body_after_a_second() {
         assert_eq!(raw.until("\r\n\r\n").await, "HTTP/1.1 100 Continue\r\n\r\n");
         // The relay waits one second for the server's word. Room for a busy machine is above, none is needed below.
         let waited = asked.elapsed();
-        assert!(waited >= Duration::from_secs(1) && waited < Duration::from_secs(5), "{waited:?}");
+        assert!(waited >= Duration::from_secs(1) && waited < Duration::from_secs(10), "{waited:?}");
         raw.send("hello").await;
         assert!(raw.until("\r\n\r\nok").await.starts_with("HTTP/1.1 200 OK\r\n"), "{over:?}");
     }

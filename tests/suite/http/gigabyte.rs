@@ -23,9 +23,9 @@ use tokio::process::{Child, Command};
 const LENGTH: usize = 1 << 30;
 const PIECE: usize = 64 << 10;
 
-/// What relay or agent may take on top of what it had before: windows of 16 MiB to each side of the tunnel, those of
-/// HTTP, and what the allocator keeps, twice over. A body that is kept would be ten times as much.
-const GROWTH: u64 = 96 << 20;
+/// What relay or agent may take on top of what it had before: a window of 16 MiB on the tunnel each way, those of HTTP,
+/// and what the allocator keeps. A body that is kept would be sixteen times as much.
+const GROWTH: u64 = 64 << 20;
 
 /// Bytes that never repeat, from a counter (SplitMix64).
 fn pieces() -> impl Stream<Item = Result<Bytes, std::io::Error>> {
@@ -134,8 +134,6 @@ async fn a_gibibyte_passes_both_ways_and_nobody_keeps_it() {
             let [after, peak] = ["VmRSS", "VmHWM"].map(|field| memory(process, field));
             let figures = format!("{name}: {} MiB before, {} after, {} at most", before >> 20, after >> 20, peak >> 20);
             assert!(peak < before + GROWTH, "{figures}");
-            assert!(after < before + GROWTH, "{figures}");
-            eprintln!("{figures}");
         }
     }
     relay.kill().await.unwrap();

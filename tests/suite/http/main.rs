@@ -16,4 +16,6 @@ mod paths;
 mod script;
 mod streaming;
 mod trailers;
+mod unread;
+mod uploads;
 mod websocket;

@@ -37,8 +37,9 @@ async fn connect(over: Over, world: &World) -> Result<(Socket, Response), Error>
     within("the upgrade", client_async(request, io)).await
 }
 
-/// Echoes messages and hands on what it got; answers `bye` with a close of its own.
-fn echo() -> (Origin, mpsc::UnboundedReceiver<Message>) {
+/// Echoes messages and hands on what it got, and `None` when a connection is over; answers `bye` with a close of its
+/// own.
+fn echo() -> (Origin, mpsc::UnboundedReceiver<Option<Message>>) {
     let (told, heard) = mpsc::unbounded_channel();
     let server = Origin::raw(move |stream| {
         let told = told.clone();
@@ -46,7 +47,7 @@ fn echo() -> (Origin, mpsc::UnboundedReceiver<Message>) {
             let Ok(mut socket) = accept_async(stream).await else { return };
             while let Some(Ok(message)) = socket.next().await {
                 // The test may have seen all it wanted.
-                let _ = told.send(message.clone());
+                let _ = told.send(Some(message.clone()));
                 let said = match &message {
                     Message::Text(text) if text.as_str() == "bye" => {
                         socket.close(Some(CloseFrame { code: CloseCode::Away, reason: "gone".into() })).await
@@ -55,9 +56,10 @@ fn echo() -> (Origin, mpsc::UnboundedReceiver<Message>) {
                     _ => Ok(()),
                 };
                 if said.is_err() {
-                    return;
+                    break;
                 }
             }
+            let _ = told.send(None);
         }
     });
     (server, heard)
@@ -94,7 +96,7 @@ async fn pings_are_answered_from_the_other_end() {
         let (mut socket, _) = connect(over, &world).await.unwrap();
         socket.send(Message::Ping("are you there".into())).await.unwrap();
         assert_eq!(next(&mut socket).await, Message::Pong("are you there".into()), "{over:?}");
-        assert_eq!(within("the ping", heard.recv()).await.unwrap(), Message::Ping("are you there".into()));
+        assert_eq!(within("the ping", heard.recv()).await.unwrap(), Some(Message::Ping("are you there".into())));
     }
 }
 
@@ -106,7 +108,7 @@ async fn a_close_from_the_caller_reaches_the_server() {
         let (mut socket, _) = connect(over, &world).await.unwrap();
         let close = CloseFrame { code: CloseCode::Normal, reason: "done".into() };
         socket.close(Some(close.clone())).await.unwrap();
-        assert_eq!(within("the close", heard.recv()).await.unwrap(), Message::Close(Some(close.clone())));
+        assert_eq!(within("the close", heard.recv()).await.unwrap(), Some(Message::Close(Some(close.clone()))));
         assert_eq!(next(&mut socket).await, Message::Close(Some(close)), "{over:?}: and its echo comes back");
         assert!(within("the end", socket.next()).await.is_none());
     }
@@ -134,10 +136,8 @@ async fn a_caller_that_is_gone_is_gone_for_the_server() {
         socket.send(Message::text("hello")).await.unwrap();
         next(&mut socket).await;
         drop(socket);
-        assert_eq!(within("the message", heard.recv()).await.unwrap(), Message::text("hello"));
-        // The server's loop ends, and drops the connection's end of the channel; the accept loop keeps its own.
-        drop(world);
-        assert!(within("the end", heard.recv()).await.is_none(), "{over:?}");
+        assert_eq!(within("the message", heard.recv()).await.unwrap(), Some(Message::text("hello")));
+        assert_eq!(within("the end", heard.recv()).await.unwrap(), None, "{over:?}");
     }
 }
 

@@ -83,11 +83,11 @@ async fn a_tunnel_that_was_closed_on_purpose_is_not_waited_for() {
     let world = relay().server(echo()).start().await;
     let World { relay, agent, url, host, .. } = world;
     within("goodbye", agent.shutdown()).await;
-    let client = gantz_tests::client::reqwest(&relay, &host, false);
+    let caller = client::reqwest(&relay, &host, false);
     // The goodbye is on its way to the relay; once it is there, nobody waits for the agent.
     let answer = within("404", async {
         loop {
-            let answer = client.get(&url).send().await.unwrap();
+            let answer = caller.get(&url).send().await.unwrap();
             if answer.status() == 404 {
                 return answer;
             }

@@ -111,14 +111,6 @@ pub(crate) fn chunked(fields: &str) -> String {
     format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n{fields}\r\n")
 }
 
-/// A field of a head, by its lower-case name; `None` when it is not there.
-pub(crate) fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    head.lines().skip(1).find_map(|line| {
-        let (key, value) = line.split_once(':')?;
-        key.eq_ignore_ascii_case(name).then(|| value.trim())
-    })
-}
-
 /// Asserts that a body ends here, cleanly. An HTTP/2 stream may say so with an empty piece.
 pub(crate) async fn assert_end(body: &mut (impl Stream<Item = reqwest::Result<Bytes>> + Unpin)) {
     while let Some(piece) = within("the end", body.next()).await {

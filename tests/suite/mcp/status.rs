@@ -187,9 +187,9 @@ async fn a_server_that_dies_in_mid_answer_never_looks_like_one_that_is_done() {
                 let (mut call, _) = calls.request().await;
                 call.say(&head).await;
                 if head.contains("chunked") {
-                    call.chunk("data: 1\n\n").await
+                    call.chunk("data: 1\n\n").await;
                 } else {
-                    call.say("data: 1\n\n").await
+                    call.say("data: 1\n\n").await;
                 }
                 call
             };

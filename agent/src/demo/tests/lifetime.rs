@@ -42,12 +42,7 @@ async fn a_session_that_never_began_ends_with_its_stream() {
     let (_, endpoint) = stream.event().await.unwrap();
     drop(stream);
     demo.idle().await;
-    assert_eq!(
-        demo.post(&endpoint, &initialize("2024-11-05"))
-            .await
-            .status(),
-        404
-    );
+    assert_eq!(demo.post(&endpoint, &initialize("2024-11-05")).await.status(), 404);
 }
 
 #[tokio::test]
@@ -76,13 +71,7 @@ async fn shutdown_ends_an_open_stream_cleanly() {
 async fn shutdown_ends_sessions_and_the_calls_in_them() {
     let demo = Demo::start().await;
     let session = connect(&demo).await;
-    let mut counting = in_session(
-        &demo,
-        Method::POST,
-        &session,
-        call("count", endless()).to_string(),
-    )
-    .await;
+    let mut counting = in_session(&demo, Method::POST, &session, call("count", endless()).to_string()).await;
     assert_eq!(counting.message().await["params"]["message"], "1 of 100");
     let handlers = std::sync::Arc::clone(&demo.handlers);
 

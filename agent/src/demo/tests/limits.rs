@@ -41,10 +41,7 @@ async fn counts_at_a_time_are_bounded() {
         answer = stream.message().await;
     }
     assert_eq!(answer["result"]["isError"], true);
-    assert_eq!(
-        text(&answer),
-        "at most 16 counts run at a time in a session"
-    );
+    assert_eq!(text(&answer), "at most 16 counts run at a time in a session");
 }
 
 #[tokio::test]
@@ -55,10 +52,7 @@ async fn sessions_are_bounded_and_a_closed_one_makes_room() {
         open_ones.push(open(&demo).await);
     }
     let refused = demo.get("/sse").await;
-    assert_eq!(
-        (refused.status(), refused.header("retry-after")),
-        (503, "1")
-    );
+    assert_eq!((refused.status(), refused.header("retry-after")), (503, "1"));
     assert_eq!(refused.json().await["error"], "too_many_sessions");
 
     drop(open_ones);
@@ -70,11 +64,6 @@ async fn sessions_are_bounded_and_a_closed_one_makes_room() {
 async fn the_limit_is_named_to_who_goes_over_it() {
     let demo = Demo::start().await;
     let (_stream, endpoint) = open(&demo).await;
-    let reply = demo
-        .send(Method::POST, &endpoint, &[], vec![b' '; MAX_BODY_BYTES + 1])
-        .await;
-    assert_eq!(
-        reply.json().await["message"],
-        "the body is larger than 4194304 bytes"
-    );
+    let reply = demo.send(Method::POST, &endpoint, &[], vec![b' '; MAX_BODY_BYTES + 1]).await;
+    assert_eq!(reply.json().await["message"], "the body is larger than 4194304 bytes");
 }

@@ -1,9 +1,6 @@
 //! The demo over real sockets: each test starts one on a port of its own, and asserts what a client sees.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on should fail where it stands"
-)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should fail where it stands")]
 
 mod lifetime;
 mod limits;
@@ -49,27 +46,12 @@ impl Demo {
         let handlers = Arc::new(Semaphore::new(MAX_HANDLERS as usize));
         let shutdown = CancellationToken::new();
         let mut serving = JoinSet::new();
-        serving.spawn(server::run(
-            listener,
-            shutdown.clone(),
-            Arc::clone(&handlers),
-        ));
-        Self {
-            authority,
-            handlers,
-            shutdown,
-            serving,
-        }
+        serving.spawn(server::run(listener, shutdown.clone(), Arc::clone(&handlers)));
+        Self { authority, handlers, shutdown, serving }
     }
 
     /// Sends a request on a connection of its own.
-    async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: impl Into<Bytes>,
-    ) -> Reply {
+    async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Reply {
         let stream = TcpStream::connect(&self.authority).await.unwrap();
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
         let mut connections = JoinSet::new();
@@ -83,11 +65,7 @@ impl Demo {
         }
         let request = request.body(Full::new(body.into())).unwrap();
         let response = soon(sender.send_request(request)).await.unwrap();
-        Reply {
-            response,
-            unread: String::new(),
-            _connection: connections,
-        }
+        Reply { response, unread: String::new(), _connection: connections }
     }
 
     async fn get(&self, path: &str) -> Reply {
@@ -95,20 +73,12 @@ impl Demo {
     }
 
     async fn post(&self, path: &str, message: &Value) -> Reply {
-        self.send(
-            Method::POST,
-            path,
-            &[("content-type", "application/json")],
-            message.to_string(),
-        )
-        .await
+        self.send(Method::POST, path, &[("content-type", "application/json")], message.to_string()).await
     }
 
     /// Until no handler is alive: every session and every call is over.
     async fn idle(&self) {
-        let _all = soon(self.handlers.acquire_many(MAX_HANDLERS))
-            .await
-            .unwrap();
+        let _all = soon(self.handlers.acquire_many(MAX_HANDLERS)).await.unwrap();
     }
 
     /// Until `serve` has returned, with what it returned.
@@ -131,17 +101,11 @@ impl Reply {
     }
 
     fn header(&self, name: &str) -> &str {
-        self.response
-            .headers()
-            .get(name)
-            .map_or("", |value| value.to_str().unwrap())
+        self.response.headers().get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     async fn json(self) -> Value {
-        let body = soon(self.response.into_body().collect())
-            .await
-            .unwrap()
-            .to_bytes();
+        let body = soon(self.response.into_body().collect()).await.unwrap().to_bytes();
         serde_json::from_slice(&body).unwrap()
     }
 
@@ -149,17 +113,10 @@ impl Reply {
     async fn event(&mut self) -> Option<(String, String)> {
         while !self.unread.contains("\n\n") {
             let frame = soon(self.response.body_mut().frame()).await?.unwrap();
-            self.unread
-                .push_str(std::str::from_utf8(&frame.into_data().unwrap()).unwrap());
+            self.unread.push_str(std::str::from_utf8(&frame.into_data().unwrap()).unwrap());
         }
         let (event, rest) = self.unread.split_once("\n\n").unwrap();
-        let field = |name| {
-            event
-                .lines()
-                .find_map(|line| line.strip_prefix(name))
-                .unwrap_or_default()
-                .to_owned()
-        };
+        let field = |name| event.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().to_owned();
         let found = (field("event: "), field("data: "));
         self.unread = rest.to_owned();
         Some(found)

@@ -15,31 +15,14 @@ pub(super) async fn call_statelessly(demo: &Demo, tool: &str, arguments: Value) 
     message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!("2026-07-28");
     message["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
     let version = ("mcp-protocol-version", "2026-07-28");
-    let headers = [
-        JSON,
-        ACCEPT,
-        version,
-        ("mcp-method", "tools/call"),
-        ("mcp-name", tool),
-    ];
-    demo.send(Method::POST, "/mcp", &headers, message.to_string())
-        .await
+    let headers = [JSON, ACCEPT, version, ("mcp-method", "tools/call"), ("mcp-name", tool)];
+    demo.send(Method::POST, "/mcp", &headers, message.to_string()).await
 }
 
 /// Shakes hands on a new session: its id.
 pub(super) async fn connect(demo: &Demo) -> String {
-    let mut hello = demo
-        .send(
-            Method::POST,
-            "/mcp",
-            &[JSON, ACCEPT],
-            initialize("2025-06-18").to_string(),
-        )
-        .await;
-    assert_eq!(
-        hello.message().await["result"]["protocolVersion"],
-        "2025-06-18"
-    );
+    let mut hello = demo.send(Method::POST, "/mcp", &[JSON, ACCEPT], initialize("2025-06-18").to_string()).await;
+    assert_eq!(hello.message().await["result"]["protocolVersion"], "2025-06-18");
     let session = hello.header("mcp-session-id").to_owned();
     let ready = in_session(demo, Method::POST, &session, initialized().to_string()).await;
     assert_eq!(ready.status(), 202);
@@ -47,12 +30,7 @@ pub(super) async fn connect(demo: &Demo) -> String {
 }
 
 pub(super) async fn in_session(demo: &Demo, method: Method, session: &str, body: String) -> Reply {
-    let headers = [
-        JSON,
-        ACCEPT,
-        ("mcp-session-id", session),
-        ("mcp-protocol-version", "2025-06-18"),
-    ];
+    let headers = [JSON, ACCEPT, ("mcp-session-id", session), ("mcp-protocol-version", "2025-06-18")];
     demo.send(method, "/mcp", &headers, body).await
 }
 
@@ -60,10 +38,7 @@ pub(super) async fn in_session(demo: &Demo, method: Method, session: &str, body:
 async fn one_request_is_enough_for_a_result() {
     let demo = Demo::start().await;
     let reply = call_statelessly(&demo, "echo", json!({ "message": "hello" })).await;
-    assert_eq!(
-        (reply.status(), reply.header("content-type")),
-        (200, "application/json")
-    );
+    assert_eq!((reply.status(), reply.header("content-type")), (200, "application/json"));
     assert_eq!(text(&reply.json().await), "hello");
 }
 
@@ -88,37 +63,22 @@ async fn a_session_lives_until_it_is_deleted() {
 
     in_session(&demo, Method::DELETE, &session, String::new()).await;
     demo.idle().await;
-    assert_eq!(
-        in_session(&demo, Method::POST, &session, three)
-            .await
-            .status(),
-        404
-    );
+    assert_eq!(in_session(&demo, Method::POST, &session, three).await.status(), 404);
 }
 
 #[tokio::test]
 async fn both_spellings_of_the_path_work() {
     let demo = Demo::start().await;
     for path in ["/mcp", "/mcp/"] {
-        let reply = demo
-            .send(
-                Method::POST,
-                path,
-                &[JSON, ACCEPT],
-                initialize("2025-03-26").to_string(),
-            )
-            .await;
+        let reply = demo.send(Method::POST, path, &[JSON, ACCEPT], initialize("2025-03-26").to_string()).await;
         assert_eq!(reply.status(), 200, "{path}");
     }
 }
 
 #[tokio::test]
 async fn the_tools_are_those_the_screen_names() {
-    let mut offered: Vec<_> = crate::demo::Demo::tool_router()
-        .list_all()
-        .into_iter()
-        .map(|tool| tool.name.into_owned())
-        .collect();
+    let mut offered: Vec<_> =
+        crate::demo::Demo::tool_router().list_all().into_iter().map(|tool| tool.name.into_owned()).collect();
     let mut named = TOOLS.map(str::to_owned).to_vec();
     offered.sort();
     named.sort();
@@ -129,26 +89,10 @@ async fn the_tools_are_those_the_screen_names() {
 async fn a_wrong_argument_is_a_tool_error_that_names_the_limit() {
     let demo = Demo::start().await;
     for (tool, arguments, complaint) in [
-        (
-            "count",
-            json!({ "to": 0 }),
-            "`to` must be from 1 to 100; it is 0",
-        ),
-        (
-            "count",
-            json!({ "to": MAX_COUNT + 1 }),
-            "`to` must be from 1 to 100; it is 101",
-        ),
-        (
-            "count",
-            json!({ "to": 1, "delay_ms": MAX_DELAY_MS + 1 }),
-            "`delay_ms` must be at most 1000 ms; it is 1001",
-        ),
-        (
-            "add",
-            json!({ "a": f64::MAX, "b": f64::MAX }),
-            "the sum must stay below 1.7976931348623157e308",
-        ),
+        ("count", json!({ "to": 0 }), "`to` must be from 1 to 100; it is 0"),
+        ("count", json!({ "to": MAX_COUNT + 1 }), "`to` must be from 1 to 100; it is 101"),
+        ("count", json!({ "to": 1, "delay_ms": MAX_DELAY_MS + 1 }), "`delay_ms` must be at most 1000 ms; it is 1001"),
+        ("add", json!({ "a": f64::MAX, "b": f64::MAX }), "the sum must stay below 1.7976931348623157e308"),
     ] {
         let answer = call_statelessly(&demo, tool, arguments).await.json().await;
         assert_eq!(answer["result"]["isError"], true);
@@ -161,9 +105,6 @@ async fn now_is_a_time_of_rfc_3339_in_utc() {
     let demo = Demo::start().await;
     let answer = call_statelessly(&demo, "now", json!({})).await.json().await;
     let now = text(&answer);
-    assert!(
-        now.ends_with('Z') && now.len() == "2026-07-28T12:00:00.000Z".len(),
-        "{now}"
-    );
+    assert!(now.ends_with('Z') && now.len() == "2026-07-28T12:00:00.000Z".len(), "{now}");
     assert!(now.parse::<jiff::Timestamp>().is_ok(), "{now}");
 }
