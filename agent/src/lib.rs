@@ -13,7 +13,6 @@ pub mod config;
 pub mod demo;
 #[cfg(feature = "embedded-relay")]
 pub mod embedded;
-pub mod runtime;
 pub mod tunnel;
 pub mod upstream;
 

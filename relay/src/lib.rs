@@ -10,7 +10,6 @@
 
 pub mod cli;
 pub mod config;
-pub mod runtime;
 
 mod admin;
 mod directory;

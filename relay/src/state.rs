@@ -41,10 +41,17 @@ pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, StateError> {
 
 /// Writes a file whole or not at all; `mode` are its Unix permissions.
 pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), StateError> {
-    let partial = path.with_extension("new");
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".new");
+    let partial = PathBuf::from(partial);
     let result = (|| {
+        // One that a crash left behind may have other permissions, and opening it would keep them.
+        match fs::remove_file(&partial) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         let mut options = fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true);
+        options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
         let mut file = options.open(&partial)?;

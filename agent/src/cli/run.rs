@@ -13,7 +13,6 @@ use super::stop::Stop;
 use super::{failures, file};
 use crate::agent::Agent;
 use crate::config::{Config, UPSTREAM_TIMEOUT};
-use crate::runtime;
 use crate::upstream::Target;
 use crate::upstream::probe::{self, Found};
 
@@ -21,8 +20,8 @@ pub(super) fn run(mut args: RunArgs) -> Result<Exit, Failure> {
     init_logs(&args);
     file::merge(&mut args)?;
     check(&args)?;
-    let runtime =
-        runtime::build().map_err(|error| Failure::new(Exit::Failed, "cannot start the runtime").why(error))?;
+    let runtime = gantz_transport::runtime::build()
+        .map_err(|error| Failure::new(Exit::Failed, "cannot start the runtime").why(error))?;
     let result = runtime.block_on(open(args));
     // A name that is still being resolved must not keep the process.
     runtime.shutdown_background();

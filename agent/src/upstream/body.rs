@@ -1,6 +1,8 @@
 //! The caller's body on its way to the local server.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -23,7 +25,21 @@ pub enum RequestBody {
         left: Option<u64>,
         /// Nothing more comes.
         done: bool,
+        /// Counts the pieces, for whoever wants to know whether the caller still sends.
+        progress: Progress,
     },
+}
+
+/// How many pieces of a body have been taken.
+#[derive(Debug, Clone, Default)]
+pub struct Progress(Arc<AtomicU64>);
+
+impl Progress {
+    /// The count so far.
+    #[must_use]
+    pub fn pieces(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// A body that broke off: the local server must not take the part for the whole.
@@ -41,7 +57,15 @@ impl RequestBody {
     /// The body behind a head with these fields.
     pub(crate) fn streaming(reader: FrameReader, fields: &HeaderMap) -> Result<Self, InvalidLength> {
         let left = content_length(fields)?;
-        Ok(Self::Streaming { reader: Box::new(reader), left, done: false })
+        Ok(Self::Streaming { reader: Box::new(reader), left, done: false, progress: Progress::default() })
+    }
+
+    /// What counts this body's pieces; `None` where there is no body.
+    pub(super) fn progress(&self) -> Option<Progress> {
+        match self {
+            Self::Empty => None,
+            Self::Streaming { progress, .. } => Some(progress.clone()),
+        }
     }
 }
 
@@ -50,12 +74,13 @@ impl Body for RequestBody {
     type Error = BodyError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Self::Streaming { reader, left, done } = self.get_mut() else { return Poll::Ready(None) };
+        let Self::Streaming { reader, left, done, progress } = self.get_mut() else { return Poll::Ready(None) };
         if *done {
             return Poll::Ready(None);
         }
         Poll::Ready(match ready!(reader.poll_event(cx)) {
             Ok(Some(Event::Data(piece))) => {
+                progress.0.fetch_add(1, Ordering::Relaxed);
                 if let Some(left) = left {
                     match left.checked_sub(piece.len() as u64) {
                         Some(rest) => *left = rest,

@@ -2,11 +2,14 @@
 //! back before its callers need to know. No byte of a request has left by then.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::Uri;
+use http::uri::Scheme;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
+use rustls::{ClientConfig, RootCertStore};
 use tokio::time::{Instant, sleep};
 use tower_service::Service;
 
@@ -21,16 +24,24 @@ pub(super) struct Connector {
 type Inner = HttpsConnector<HttpConnector>;
 
 impl Connector {
-    pub(super) fn new() -> Result<Self, String> {
+    /// For a server of this scheme: the system's certificate authorities are megabytes that only https needs.
+    pub(super) fn new(scheme: &Scheme) -> Result<Self, String> {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
         tcp.set_connect_timeout(Some(UPSTREAM_CONNECT));
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let tls = HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots(provider)
-            .map_err(|error| format!("the system's certificate authorities cannot be read: {error}"))?;
-        Ok(Self { inner: tls.https_or_http().enable_http1().enable_http2().wrap_connector(tcp) })
+        let mut roots = RootCertStore::empty();
+        if *scheme == Scheme::HTTPS {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
+        Ok(Self { inner: https.enable_http1().enable_http2().wrap_connector(tcp) })
     }
 }
 

@@ -8,6 +8,7 @@ mod interim;
 pub mod probe;
 mod target;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use body::Progress;
 pub use body::RequestBody;
 use connector::Connector;
 pub use endpoint::Endpoint;
@@ -65,7 +67,7 @@ impl Upstream {
             .pool_timer(TokioTimer::new())
             // Of these the tunnel takes half; those that end here do not count against it.
             .http1_max_headers(2 * MAX_FIELDS)
-            .build(Connector::new()?);
+            .build(Connector::new(config.target.scheme())?);
         let host = match &config.host_header {
             Some(host) => host.clone(),
             None => HeaderValue::from_str(config.target.authority().as_str()).map_err(|error| error.to_string())?,
@@ -96,11 +98,20 @@ impl Upstream {
         body: RequestBody,
         interim: Arc<Interim>,
     ) -> Result<Response<Incoming>, UpstreamError> {
+        let progress = body.progress();
         let mut request = head::request(head, body, self).map_err(|error| UpstreamError::Invalid(error.to_string()))?;
         hyper::ext::on_informational(&mut request, move |info| interim.push(info.status(), info.headers().clone()));
-        let call = self.client.request(request);
+        let mut call = pin!(self.client.request(request));
         let result = match self.timeout {
-            Some(timeout) => tokio::time::timeout(timeout, call).await.map_err(|_| UpstreamError::Timeout)?,
+            Some(timeout) => loop {
+                // A caller that is still sending is no silence of the server's.
+                let sent = progress.as_ref().map(Progress::pieces);
+                match tokio::time::timeout(timeout, &mut call).await {
+                    Ok(result) => break result,
+                    Err(_) if sent == progress.as_ref().map(Progress::pieces) => return Err(UpstreamError::Timeout),
+                    Err(_) => {}
+                }
+            },
             None => call.await,
         };
         result.map_err(|error| {

@@ -96,7 +96,8 @@ async fn ask(target: &Target, method: Method, path: &str) -> Result<Answer, Stri
         .header(header::ACCEPT, "application/json, text/event-stream")
         .body(Full::new(body))
         .map_err(|error| error.to_string())?;
-    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build(super::Connector::new()?);
+    let client: Client<_, Full<Bytes>> =
+        Client::builder(TokioExecutor::new()).build(super::Connector::new(target.scheme())?);
     match timeout(LOOK_DEADLINE, client.request(request)).await {
         Ok(Ok(response)) => Ok(Answer::Http {
             status: response.status(),

@@ -11,7 +11,7 @@ use super::args::{AccessArg, LogFormat, ServeArgs, TlsArg};
 use super::stop::Stop;
 use crate::config::{Config, Domain, PublicOrigin, TlsConfig};
 use crate::tls::TlsError;
-use crate::{Relay, Sockets, StartError, runtime};
+use crate::{Relay, Sockets, StartError};
 
 /// With port 0 the system chooses one for TCP; it is taken for UDP too, and this often another is tried when it is not
 /// free there.
@@ -20,8 +20,8 @@ const PORT_TRIES: usize = 16;
 pub(super) fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
     init_logs(args);
     let config = config(args)?;
-    let runtime =
-        runtime::build().map_err(|error| Failure::new(Exit::Failed, "cannot start the runtime").why(error))?;
+    let runtime = gantz_transport::runtime::build()
+        .map_err(|error| Failure::new(Exit::Failed, "cannot start the runtime").why(error))?;
     runtime.block_on(run(args, config))
 }
 

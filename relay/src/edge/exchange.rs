@@ -277,11 +277,10 @@ async fn respond(
     let length = fields::content_length(&head.fields).map_err(|_| Failure::UpstreamInvalid)?;
     let has_body =
         request.method != Method::HEAD && !matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    let is_events = has_body
-        && length.is_none()
-        && is_event_stream(&head.fields)
-        && !head.fields.contains_key(header::CONTENT_ENCODING);
-    let keep_alive = is_events.then(|| KeepAlive::new(edge.config.sse_keep_alive));
+    let is_events = has_body && is_event_stream(&head.fields);
+    // A comment in what is encoded, or has a declared length, would break it.
+    let takes_comments = is_events && length.is_none() && !head.fields.contains_key(header::CONTENT_ENCODING);
+    let keep_alive = takes_comments.then(|| KeepAlive::new(edge.config.sse_keep_alive));
     let mut download = Download::new(reader, length.filter(|_| has_body), keep_alive).with_rest(rest);
     if !has_body {
         download = download.without_body(request.version).await;

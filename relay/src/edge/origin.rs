@@ -32,9 +32,19 @@ pub(super) fn check(parts: &Parts, authority: &Authority, policy: &Policy) -> Re
 }
 
 fn is_own(origin: &str, own: &Authority) -> bool {
-    let Some(host) = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://")) else { return false };
+    let (host, default) = if let Some(host) = origin.strip_prefix("https://") {
+        (host, 443)
+    } else if let Some(host) = origin.strip_prefix("http://") {
+        (host, 80)
+    } else {
+        return false;
+    };
     let Ok((host, port)) = authority::parse(host) else { return false };
-    host.is_loopback() || authority::parse(own.as_str()).is_ok_and(|own| own == (host, port))
+    // A browser leaves the default port out of an origin; other callers may write it into `Host`.
+    let port = port.unwrap_or(default);
+    host.is_loopback()
+        || authority::parse(own.as_str())
+            .is_ok_and(|(own_host, own_port)| own_host == host && own_port.unwrap_or(default) == port)
 }
 
 /// Whether this is a preflight: it carries no token, and the edge answers it.

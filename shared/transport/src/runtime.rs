@@ -1,12 +1,12 @@
 //! The one place that decides which runtime drives what.
 //!
-//! Everything of an agent runs on one current-thread runtime: its one QUIC connection's driver and the requests it
+//! A relay runs on one current-thread runtime, and so does an agent: a QUIC connection's driver and the requests it
 //! carries then never wake each other across threads, which was measured to be about three times as fast as two workers
-//! sharing the connection.
+//! sharing one connection. Scaling over cores means more such runtimes, not more workers in one.
 
 use std::io;
 
-/// The runtime of an agent.
+/// The runtime of a relay or an agent.
 ///
 /// # Errors
 /// What the system reports when it cannot give an event queue or a thread.
