@@ -55,6 +55,12 @@ pub const MAX_AWAY: usize = 10_000;
 /// How long to wait for the server's 100 before a caller that asked for one is told to go on (RFC 9110 §10.1.1).
 pub const CONTINUE_WAIT: Duration = Duration::from_secs(1);
 
+/// How long, and for how many bytes, the body of a request that has been answered already is read over, so that an
+/// HTTP/1 caller that sends first and reads later gets to its answer.
+pub const LINGER: Duration = Duration::from_secs(10);
+/// See [`LINGER`].
+pub const LINGER_BYTES: u64 = 64 << 20;
+
 /// How often `--tls files` looks whether its files have changed.
 pub const CERTIFICATE_POLL: Duration = Duration::from_secs(2);
 

@@ -26,7 +26,7 @@ use super::connection::Peer;
 use super::credential::X_API_KEY;
 use super::interim::Interim;
 use super::keep_alive::KeepAlive;
-use super::upload::{Lingering, Rest, Upload, UploadError, upload};
+use super::upload::{Rest, Upload, UploadError, upload};
 use super::{Edge, handle};
 use crate::config::CONTINUE_WAIT;
 use crate::tunnels::{OpenError, Tunnel};
@@ -55,7 +55,6 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::fmt::Display + Send,
 {
-    let body = Lingering::new(body, &parts, &edge.upgraded);
     match forward(admitted, &mut parts, body, on_upgrade, edge, peer).await {
         Ok(response) => response,
         Err(failure) => failure.answer(&parts.headers),
@@ -313,7 +312,7 @@ async fn switch(
         Err(ReadError::Wire(error)) => return Err(violated(&mut reader, &error)),
         Err(_) => return Err(Failure::TunnelLost),
     }
-    edge.upgraded.spawn(async move {
+    edge.tasks.spawn(async move {
         match on_upgrade.await {
             Ok(io) => gantz_transport::splice::splice(&mut reader, &mut writer, TokioIo::new(io)).await,
             Err(error) => tracing::debug!(%error, "caller went away before its upgrade"),

@@ -15,7 +15,9 @@ use super::answer::Failure;
 use super::body::EdgeBody;
 use super::connection::Peer;
 use super::exchange::{self, Admitted};
+use super::linger::Lingering;
 use super::route::{Target, route};
+
 use super::{Edge, credential, forwarded, origin};
 use crate::directory::Found;
 use crate::tunnels::Tunnel;
@@ -28,6 +30,8 @@ where
 {
     let on_upgrade = request.extensions_mut().remove::<hyper::upgrade::OnUpgrade>();
     let (parts, body) = request.into_parts();
+    // Whoever answers before the body has been read, the caller gets to read that answer.
+    let body = Lingering::new(body, &parts, &edge.tasks);
     let route = match route(&parts, peer.sni.as_deref(), &edge.config) {
         Ok(route) => route,
         Err(failure) => return failure.answer(&parts.headers),

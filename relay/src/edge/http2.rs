@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::body::EdgeBody;
 use super::connection::Peer;
 use super::interim::Interim;
-use super::upload::read_over;
+use super::linger::read_over;
 use super::{Edge, handle};
 use crate::config::{
     H2_CONNECTION_WINDOW, H2_MAX_RESETS, H2_MAX_STREAMS, H2_PING_INTERVAL, H2_PING_TIMEOUT, H2_SEND_BUFFER,

@@ -17,6 +17,7 @@ mod handle;
 mod http2;
 mod interim;
 mod keep_alive;
+mod linger;
 mod origin;
 mod route;
 mod upload;
@@ -46,8 +47,8 @@ pub(crate) struct Edge {
     held: Semaphore,
     /// What the relay says on its own name.
     apex: Router,
-    /// Upgraded streams, which outlive their HTTP connection.
-    upgraded: TaskTracker,
+    /// What outlives its request: upgraded streams, and the reading over of bodies that nobody wanted.
+    tasks: TaskTracker,
 }
 
 impl Edge {
@@ -59,7 +60,7 @@ impl Edge {
             directory,
             connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
             held: Semaphore::new(MAX_HELD),
-            upgraded: TaskTracker::new(),
+            tasks: TaskTracker::new(),
         })
     }
 }
@@ -98,8 +99,8 @@ pub(crate) async fn serve(
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
-    edge.upgraded.close();
-    cut.run_until_cancelled(edge.upgraded.wait()).await;
+    edge.tasks.close();
+    cut.run_until_cancelled(edge.tasks.wait()).await;
 }
 
 /// First the permit, then the connection: over the limit, callers wait in the kernel's backlog.
