@@ -1,4 +1,6 @@
 //! The flags of `gantz-relay serve`. Each has an environment variable.
+// The docs of flags are what --help prints, and a terminal wants bare URLs.
+#![allow(rustdoc::bare_urls)]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
