@@ -94,8 +94,11 @@ fn admit(tunnel: &Tunnel, parts: &Parts) -> Result<String, Failure> {
 /// Where clients look for an authorization server before they have a token (RFC 8414 §3, RFC 9728 §3). A 401 there
 /// would send them round in a circle.
 fn is_authorization_discovery(path: &str) -> bool {
-    path.strip_prefix("/.well-known/")
-        .is_some_and(|rest| rest.starts_with("oauth-") || rest.starts_with("openid-configuration"))
+    // Some clients put it behind the endpoint's own path (OpenID Connect Discovery §4).
+    path.ends_with("/.well-known/openid-configuration")
+        || path
+            .strip_prefix("/.well-known/")
+            .is_some_and(|rest| rest.starts_with("oauth-") || rest.starts_with("openid-configuration"))
 }
 
 /// Waits for an agent that is away for a moment, if not too many wait already.

@@ -19,16 +19,21 @@ async fn is_there(name: &str) -> bool {
     version.await.is_ok_and(|status| status.success())
 }
 
-/// The browser, installed first when it is missing.
+/// The browser, installed first when it is missing; by one test only, as apt takes one at a time.
 async fn chromium() -> &'static str {
+    static FOUND: tokio::sync::OnceCell<&str> = tokio::sync::OnceCell::const_new();
+    FOUND.get_or_init(find_or_install).await
+}
+
+async fn find_or_install() -> &'static str {
     for name in NAMES {
         if is_there(name).await {
             return name;
         }
     }
-    let mut apt = Command::new("apt-get");
-    apt.args(["install", "-y", "--no-install-recommends", "chromium"]).env("DEBIAN_FRONTEND", "noninteractive");
-    let installed = apt.stdin(Stdio::null()).output().await;
+    let mut apt = Command::new("sh");
+    apt.args(["-c", "apt-get update && apt-get install -y --no-install-recommends chromium"]);
+    let installed = apt.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).output().await;
     let why = match installed {
         Ok(output) if output.status.success() && is_there(NAMES[0]).await => return NAMES[0],
         Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),

@@ -26,6 +26,7 @@ fn judge(what: &str, mut times: Vec<Duration>) {
     times.sort();
     let (median, longest) = (times[times.len() / 2], times[times.len() - 1]);
     eprintln!("cancel: {what}: median {median:.1?}, longest {longest:.1?}, promised {PROMISED:?}");
+    assert!(median < PROMISED, "{what}: {times:?}");
     assert!(longest < ASSERTED, "{what}: {times:?}");
 }
 
