@@ -25,6 +25,24 @@ use std::time::Duration;
 /// How long a test waits for something that has to come. Far longer than it takes: only a failure ever waits so long.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A port number that is free for TCP and UDP, and outside the range from which systems choose ports by themselves: for
+/// the few tests that need one number twice, which anybody's port 0 could take in between.
+pub fn lasting_port() -> u16 {
+    use rand::RngExt;
+    for _ in 0..1000 {
+        let port = rand::rng().random_range(10_000..30_000);
+        let is_free = |address: &str| {
+            std::net::TcpListener::bind((address, port)).is_ok() && std::net::UdpSocket::bind((address, port)).is_ok()
+        };
+        // Where there is no IPv6, there is nothing of it to be taken.
+        let has_ipv6 = std::net::TcpListener::bind("[::1]:0").is_ok();
+        if is_free("127.0.0.1") && (!has_ipv6 || is_free("::1")) {
+            return port;
+        }
+    }
+    panic!("no free port between 10000 and 30000");
+}
+
 /// Awaits `future`, or fails with `what` did not happen.
 pub async fn within<F: Future>(what: &str, future: F) -> F::Output {
     match tokio::time::timeout(PATIENCE, future).await {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use gantz_tests::lasting_port;
 use reqwest::{RequestBuilder, Url};
 
 use crate::process::{Cli, Folder, Running, gantz, gantz_relay};
@@ -15,9 +16,9 @@ pub(crate) struct RelayProcess {
 }
 
 impl RelayProcess {
-    /// On a port of the system's choice, with a state folder of its own.
+    /// On a port that stays free over a restart, with a state folder of its own.
     pub(crate) async fn start() -> Self {
-        Self::start_again(0, Folder::new()).await
+        Self::start_again(lasting_port(), Folder::new()).await
     }
 
     /// On the port and with the state of one that was.

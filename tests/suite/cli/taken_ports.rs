@@ -2,7 +2,7 @@
 
 use std::net::{TcpListener, UdpSocket};
 
-use gantz_tests::echo;
+use gantz_tests::{echo, lasting_port};
 
 use crate::screens::assert_screen;
 use crate::{gantz, gantz_relay};
@@ -19,7 +19,8 @@ async fn the_relays_tcp_port() {
 
 #[tokio::test]
 async fn the_relays_udp_port() {
-    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    // The same number has to be free for TCP.
+    let taken = UdpSocket::bind(("127.0.0.1", lasting_port())).unwrap();
     let screen = gantz_relay(&format!("{SERVE} --listen {}", taken.local_addr().unwrap())).screen(1).await;
     assert_screen!("relay_udp_taken", screen);
 }
@@ -43,7 +44,7 @@ async fn the_port_that_the_embedded_relay_was_given() {
 #[tokio::test]
 async fn the_other_address_of_localhost() {
     // Callers of `localhost` may be led there: what is taken there is taken.
-    let Ok(taken) = TcpListener::bind("[::1]:0") else {
+    let Ok(taken) = TcpListener::bind(("::1", lasting_port())) else {
         // A machine without IPv6 has no other address; one is enough then.
         let mut running = gantz("run --auth --demo --local-listen 127.0.0.1:0").start();
         running.stdout.line("Tunnel URL:").await;
