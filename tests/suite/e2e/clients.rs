@@ -12,7 +12,7 @@ use crate::gantz::Tunnel;
 use crate::process::{Process, command};
 use crate::rmcp_client;
 use crate::servers::{Server, Transport};
-use crate::setup::environments;
+use crate::setup::{Environments, environments};
 
 /// Client processes at a time. Each costs a core about a second and then mostly waits; with many more of them a small
 /// machine would run into their own deadlines.
@@ -97,7 +97,7 @@ impl Client {
 
     async fn process(self, route: &Route, scenarios: &[&str]) -> Result<Value, String> {
         let home = TempDir::new().unwrap();
-        let (mut command, version) = self.command(&home);
+        let (mut command, version) = self.command(environments().await, &home);
         command.args(["--url", &route.url, "--transport", route.transport.flag(), "--require"]);
         command.args(["--scenario", &scenarios.join(","), "--seconds", &LONG_CALL_SECONDS.to_string()]);
         match &route.credential {
@@ -131,8 +131,7 @@ impl Client {
     }
 
     /// What starts it, and what its name in its output begins with.
-    fn command(self, home: &TempDir) -> (Command, &'static str) {
-        let environments = environments();
+    fn command(self, environments: &Environments, home: &TempDir) -> (Command, &'static str) {
         let python = |line| {
             let mut client = command(environments.python(line), home.path());
             client.arg(environments.python_script("client.py"));

@@ -55,7 +55,7 @@ enum Running {
 
 /// The Python SDK's server, on its 2.x line.
 pub(crate) async fn python(transport: Transport) -> Server {
-    let environments = environments();
+    let environments = environments().await;
     process("the Python server", transport, |home| {
         let mut server = command(environments.python("v2"), home);
         server.arg(environments.python_script("server.py"));
@@ -66,9 +66,10 @@ pub(crate) async fn python(transport: Transport) -> Server {
 
 /// `@modelcontextprotocol/server-everything`.
 pub(crate) async fn reference(transport: Transport) -> Server {
+    let environments = environments().await;
     process("the reference server", transport, |home| {
         let mut server = command("node", home);
-        server.arg(environments().node_script("serve_everything.mjs"));
+        server.arg(environments.node_script("serve_everything.mjs"));
         server
     })
     .await

@@ -4,9 +4,9 @@ use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 
 use gantz_tests::binaries;
+use tokio::sync::OnceCell;
 
 /// Marks a folder as whole; holds the hash of the files that say what is in it.
 const STAMP: &str = "gantz-stamp";
@@ -33,22 +33,26 @@ impl Environments {
     }
 }
 
-/// Makes what is missing. Several test processes may do this at once: one does, the others wait for it.
-pub(crate) fn environments() -> &'static Environments {
-    static READY: OnceLock<Environments> = OnceLock::new();
-    READY.get_or_init(|| {
-        let this = std::env::current_exe().expect("the test has a path");
-        let target = this.ancestors().nth(3).expect("target/PROFILE/deps/suite");
-        let folder = target.join("e2e");
-        fs::create_dir_all(&folder).expect("the target folder can be written");
-        let lock = File::create(folder.join("lock")).expect("the target folder can be written");
-        lock.lock().expect("the lock of target/e2e");
-        for line in ["v1", "v2"] {
-            python(&folder.join(format!("venv-{line}")), &sources("python").join(format!("requirements-{line}.txt")));
-        }
-        node(&folder.join("node"), &sources("typescript"));
-        Environments { folder }
-    })
+/// Makes what is missing. It can take minutes, on a thread of its own: clients that are already running have deadlines.
+pub(crate) async fn environments() -> &'static Environments {
+    static READY: OnceCell<Environments> = OnceCell::const_new();
+    let made = async { tokio::task::spawn_blocking(make).await.expect("the environments are made") };
+    READY.get_or_init(|| made).await
+}
+
+/// Several test processes may do this at once: one does, the others wait for it.
+fn make() -> Environments {
+    let this = std::env::current_exe().expect("the test has a path");
+    let target = this.ancestors().nth(3).expect("target/PROFILE/deps/suite");
+    let folder = target.join("e2e");
+    fs::create_dir_all(&folder).expect("the target folder can be written");
+    let lock = File::create(folder.join("lock")).expect("the target folder can be written");
+    lock.lock().expect("the lock of target/e2e");
+    for line in ["v1", "v2"] {
+        python(&folder.join(format!("venv-{line}")), &sources("python").join(format!("requirements-{line}.txt")));
+    }
+    node(&folder.join("node"), &sources("typescript"));
+    Environments { folder }
 }
 
 /// The sources of the clients and servers.
