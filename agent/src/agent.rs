@@ -4,14 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gantz_shared::control::Welcome;
+use gantz_shared::control::{Secret, Welcome};
 use http::{Method, StatusCode};
 use rand::RngExt;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{BACKOFF_FIRST, BACKOFF_MAX, Config};
-use crate::tunnel::{self, Ended, OpenError};
+use crate::tokens::Book;
+use crate::tunnel::{self, Ended, OpenError, Work};
 use crate::upstream::Upstream;
 
 /// Hears what happens; called from the agent's runtime, so it must not block.
@@ -44,6 +45,7 @@ pub enum Event {
 /// A running agent. Dropped without [`shutdown`](Self::shutdown), its tunnel breaks.
 pub struct Agent {
     welcome: Welcome,
+    tokens: Arc<Book>,
     stop: CancellationToken,
     running: JoinHandle<Result<(), OpenError>>,
 }
@@ -67,17 +69,25 @@ impl Agent {
     /// [`StartError`]
     pub async fn start(config: Config, observer: Observer) -> Result<Self, StartError> {
         let upstream = Arc::new(Upstream::new(&config).map_err(StartError::Upstream)?);
-        let session = tunnel::open(&config, None).await?;
+        let tokens = Arc::new(Book::new(config.policy.tokens.clone()));
+        let session = tunnel::open(&config, &tokens, None).await?;
         let welcome = session.welcome().clone();
         let stop = CancellationToken::new();
-        let running = tokio::spawn(run(config, session, upstream, observer, stop.clone()));
-        Ok(Self { welcome, stop, running })
+        let work = Arc::new(Work { upstream, tokens: tokens.clone(), observer });
+        let running = tokio::spawn(run(config, session, work, stop.clone()));
+        Ok(Self { welcome, tokens, stop, running })
     }
 
     /// What the relay opened.
     #[must_use]
     pub fn welcome(&self) -> &Welcome {
         &self.welcome
+    }
+
+    /// The tunnel's tokens. A change is told to the relay at once, or when the tunnel is open again.
+    #[must_use]
+    pub fn tokens(&self) -> &Arc<Book> {
+        &self.tokens
     }
 
     /// Waits until the agent ends by itself: the relay refuses to have it back. Cancel-safe.
@@ -118,39 +128,36 @@ impl fmt::Debug for Agent {
 async fn run(
     mut config: Config,
     mut session: tunnel::Session,
-    upstream: Arc<Upstream>,
-    observer: Observer,
+    work: Arc<Work>,
     stop: CancellationToken,
 ) -> Result<(), OpenError> {
     loop {
         let ticket = session.welcome().resume.clone();
         // The wish is granted: from here on the ticket brings the name back, and another's claim to it does not stop us.
         config.name = Some(session.welcome().name.to_string());
-        let reason = match session.serve(&upstream, &observer, &stop).await {
+        let reason = match session.serve(&work, &stop).await {
             Ended::Stopped => return Ok(()),
-            Ended::Replaced => {
-                return Err(OpenError::Greeting("another agent opened a newer tunnel of this name".into()));
-            }
+            Ended::Replaced => return Err(OpenError::Replaced),
             Ended::Lost(reason) => reason,
         };
-        observer(&Event::Reconnecting { reason });
-        let reopened = stop.run_until_cancelled(reopen(&config, &ticket)).await;
+        (work.observer)(&Event::Reconnecting { reason });
+        let reopened = stop.run_until_cancelled(reopen(&config, &work.tokens, &ticket)).await;
         session = match reopened {
             None => return Ok(()),
             Some(reopened) => reopened?,
         };
-        observer(&Event::Reconnected(session.welcome().clone()));
+        (work.observer)(&Event::Reconnected(session.welcome().clone()));
     }
 }
 
 /// Tries until the tunnel is open again, or the relay refuses for good. The pauses grow, and are drawn evenly from
 /// nothing to their length, so that the agents of a relay that restarts do not come back all at once.
-async fn reopen(config: &Config, ticket: &gantz_shared::control::Secret) -> Result<tunnel::Session, OpenError> {
+async fn reopen(config: &Config, tokens: &Book, ticket: &Secret) -> Result<tunnel::Session, OpenError> {
     let mut pause = BACKOFF_FIRST;
     loop {
         let jittered = pause.mul_f64(rand::rng().random::<f64>());
         tokio::time::sleep(jittered).await;
-        match tunnel::open(config, Some(ticket.clone())).await {
+        match tunnel::open(config, tokens, Some(ticket.clone())).await {
             Ok(session) => return Ok(session),
             Err(error) if error.is_final() => return Err(error),
             Err(error) => tracing::debug!(%error, "relay not reached"),

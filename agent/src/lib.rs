@@ -9,10 +9,13 @@
 pub mod agent;
 pub mod cli;
 pub mod config;
+#[cfg(unix)]
+pub mod control;
 #[cfg(feature = "demo")]
 pub mod demo;
 #[cfg(feature = "embedded-relay")]
 pub mod embedded;
+pub mod tokens;
 pub mod tunnel;
 pub mod upstream;
 

@@ -1,9 +1,11 @@
 //! What a relay is told: validated domain types, and every limit that only the relay has, with its default.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use gantz_shared::authority;
+use gantz_shared::rate::Rate;
 use http::uri::Scheme;
 use ipnet::IpNet;
 
@@ -52,6 +54,26 @@ pub const AWAY_KEPT: Duration = Duration::from_secs(60 * 60);
 /// See [`AWAY_KEPT`].
 pub const MAX_AWAY: usize = 10_000;
 
+/// How often a token may be used, unless its owner says otherwise: far more than a client does, and less than would
+/// keep a small relay from its other tunnels.
+pub const TOKEN_RATE: Rate = Rate::per_second(5_000, 10_000);
+
+/// How often a tunnel may be called, by all of its callers together.
+pub const TUNNEL_RATE: Rate = Rate::per_second(10_000, 20_000);
+
+/// How often one source may show a wrong token: a person mends a configuration in less, and a guess is worth nothing
+/// at this rate.
+pub const GUESS_RATE: Rate = Rate::per_second(1, 30);
+
+/// Sources whose wrong tokens are counted; the one that was not seen for longest is forgotten for another.
+pub const MAX_GUESSERS: NonZeroUsize = match NonZeroUsize::new(10_000) {
+    Some(number) => number,
+    None => NonZeroUsize::MIN,
+};
+
+/// How often a tunnel whose tokens die looks at the clock, which may have been set.
+pub const CLOCK_LOOK: Duration = Duration::from_secs(4);
+
 /// How long to wait for the server's 100 before a caller that asked for one is told to go on (RFC 9110 §10.1.1).
 pub const CONTINUE_WAIT: Duration = Duration::from_secs(1);
 
@@ -81,6 +103,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Largest request body, bytes; 0: no limit.
     pub max_body: u64,
+    /// How often callers may call.
+    pub rates: Rates,
     /// How long a request waits for an agent that is away for a moment.
     pub hold: Duration,
     /// Silence on an SSE answer after which a comment line is sent.
@@ -101,10 +125,28 @@ impl Config {
             state_dir: None,
             trusted_proxies: Vec::new(),
             max_body: 16 << 20,
+            rates: Rates::default(),
             hold: Duration::from_secs(5),
             sse_keep_alive: Duration::from_secs(15),
             drain: Duration::from_secs(30),
         }
+    }
+}
+
+/// How often callers may do what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rates {
+    /// Calls with one token, unless its owner gave it a rate of its own.
+    pub token: Rate,
+    /// Calls of one tunnel.
+    pub tunnel: Rate,
+    /// Wrong tokens from one source.
+    pub guess: Rate,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        Self { token: TOKEN_RATE, tunnel: TUNNEL_RATE, guess: GUESS_RATE }
     }
 }
 

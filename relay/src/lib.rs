@@ -14,6 +14,7 @@ pub mod config;
 mod admin;
 mod directory;
 mod edge;
+mod rates;
 mod server;
 mod state;
 mod tls;

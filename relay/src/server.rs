@@ -92,6 +92,7 @@ impl Relay {
             tickets: Tickets::new(&key),
             origin: origin(&config, &public),
             limits: Limits { max_body: config.max_body },
+            rates: config.rates,
         });
         let agents = Listener::new(sockets.agents, tls::server_config(certificates.current.clone(), &[])?)?;
         let transport = if is_plain {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::{MAX_ALLOWED_ORIGINS, MAX_CONTROL_MESSAGE, MAX_LABEL, MAX_TOKENS};
 use crate::name::Name;
+use crate::rate::Rate;
 use crate::token::Digest;
 
 /// What an agent says.
@@ -43,6 +44,9 @@ pub enum FromRelay {
     TokensApplied {
         /// The generation of [`FromAgent::SetTokens`].
         generation: u64,
+        /// When each of them dies.
+        #[serde(default)]
+        lives: Vec<TokenLife>,
     },
     /// The relay will close the tunnel; a new one can be opened now.
     Draining {
@@ -85,18 +89,45 @@ pub struct Policy {
 }
 
 /// One live token, as the relay knows it.
+///
+/// Only the relay's clock counts for its end. An agent gives a new token a time to live, learns from the relay when that
+/// ends, and says the latter when it comes back: no clock but one is ever compared with another.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TokenEntry {
     /// Names the token in logs and to the agent; not secret.
     pub id: String,
     /// SHA-256 of the token.
     pub digest: Digest,
-    /// Seconds since 1970 by the relay's clock at which it dies; none: never.
+    /// Seconds from now after which it dies. For a token that the relay knows already this can only shorten its life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<u64>,
+    /// Seconds since 1970 by the relay's clock at which it dies. Without this and `ttl`: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<u64>,
+    /// How often it may be used; none: as often as the relay lets any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
     /// What its owner calls it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+}
+
+impl TokenEntry {
+    /// A token that lives as long as its tunnel.
+    #[must_use]
+    pub fn new(id: impl Into<String>, digest: Digest) -> Self {
+        Self { id: id.into(), digest, ttl: None, expires_at: None, rate: None, label: None }
+    }
+}
+
+/// When a token dies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenLife {
+    /// The token's id.
+    pub id: String,
+    /// Seconds since 1970 by the relay's clock; none: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<u64>,
 }
 
 /// The relay opens the tunnel.
@@ -113,6 +144,9 @@ pub struct Welcome {
     pub relay: String,
     /// What the relay lets through.
     pub limits: Limits,
+    /// When each of the tunnel's tokens dies.
+    #[serde(default)]
+    pub lives: Vec<TokenLife>,
 }
 
 /// The relay's limits, so that an agent can tell its user before they are met.
@@ -204,9 +238,18 @@ pub fn check_tokens(tokens: &[TokenEntry]) -> Result<(), ControlError> {
     if tokens.len() > MAX_TOKENS {
         return Err(ControlError::Limit { what: "tokens", limit: MAX_TOKENS });
     }
-    let too_long = |text: &str| text.len() > MAX_LABEL;
-    if tokens.iter().any(|token| too_long(&token.id) || token.label.as_deref().is_some_and(too_long)) {
+    let mut ids: Vec<_> = tokens.iter().map(|token| token.id.as_str()).collect();
+    ids.sort_unstable();
+    if ids.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Err(ControlError::Malformed("two tokens have one id".into()));
+    }
+    let names = || tokens.iter().flat_map(|token| [Some(&token.id), token.label.as_ref()]).flatten();
+    if names().any(|name| name.len() > MAX_LABEL) {
         return Err(ControlError::Limit { what: "characters in a token's id or label", limit: MAX_LABEL });
+    }
+    // They end up in logs.
+    if names().any(|name| name.chars().any(char::is_control)) {
+        return Err(ControlError::Malformed("a control character in a token's id or label".into()));
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ pub mod failure;
 pub mod fields;
 pub mod limits;
 pub mod name;
+pub mod rate;
 pub mod reset;
 pub mod token;
 pub mod wire;

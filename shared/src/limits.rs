@@ -44,8 +44,8 @@ pub const MAX_FIELDS: usize = 128;
 /// Payload of one `DATA` frame, bytes. Longer bodies are more frames; a frame is never buffered whole.
 pub const MAX_DATA: usize = 1 << 20;
 
-/// Live tokens a tunnel.
-pub const MAX_TOKENS: usize = 256;
+/// Live tokens a tunnel. As many as one control message holds, with everything that can be said of each.
+pub const MAX_TOKENS: usize = 128;
 
 /// Length of a token's id or label, bytes.
 pub const MAX_LABEL: usize = 64;

@@ -84,7 +84,7 @@ pub fn is_b64token(bytes: &[u8]) -> bool {
 #[non_exhaustive]
 pub enum InvalidToken {
     /// Too few characters for 128 bits.
-    #[error("it has {0} characters; {MIN_TOKEN_LEN} are the least that can hold 128 bits")]
+    #[error("it has {0} character{s}; {MIN_TOKEN_LEN} are the least that can hold 128 bits", s = if *.0 == 1 { "" } else { "s" })]
     TooShort(usize),
     /// Too many characters.
     #[error("it has {0} characters; {MAX_TOKEN_LEN} are the most")]

@@ -7,8 +7,8 @@ mod samples;
 
 use bytes::{BufMut, BytesMut};
 use gantz_shared::control::{
-    ControlError, FromAgent, FromRelay, Hello, Limits, Policy, RefusalCode, Refused, Secret, TokenEntry, Welcome,
-    check_tokens, decode, encode,
+    ControlError, FromAgent, FromRelay, Hello, Limits, Policy, RefusalCode, Refused, Secret, TokenEntry, TokenLife,
+    Welcome, check_tokens, decode, encode,
 };
 use gantz_shared::limits::{MAX_ALLOWED_ORIGINS, MAX_CONTROL_MESSAGE, MAX_LABEL, MAX_TOKENS};
 use gantz_shared::name::Name;
@@ -44,12 +44,15 @@ fn secret() -> impl Strategy<Value = Secret> {
 }
 
 fn tokens() -> impl Strategy<Value = Vec<TokenEntry>> {
-    let entry = ("\\PC{0,12}", any::<Vec<u8>>(), any::<Option<u64>>(), prop::option::of("\\PC{0,12}"));
-    let entry = entry.prop_map(|(id, secret, expires_at, label)| TokenEntry {
-        id,
-        digest: Digest::of(&secret),
+    let life = (any::<Option<u64>>(), any::<Option<u64>>());
+    let rate = prop::option::of(prop::sample::select(vec!["1/s", "100/min:7", "5000/h"]));
+    let entry = ("\\PC{0,12}", any::<Vec<u8>>(), life, rate, prop::option::of("\\PC{0,12}"));
+    let entry = entry.prop_map(|(id, secret, (ttl, expires_at), rate, label)| TokenEntry {
+        ttl,
         expires_at,
+        rate: rate.map(|rate| rate.parse().unwrap()),
         label,
+        ..TokenEntry::new(id, Digest::of(&secret))
     });
     prop::collection::vec(entry, 0..4)
 }
@@ -66,11 +69,16 @@ fn from_agent() -> impl Strategy<Value = FromAgent> {
     prop_oneof![hello, set_tokens, Just(FromAgent::Goodbye)]
 }
 
+fn lives() -> impl Strategy<Value = Vec<TokenLife>> {
+    let life = ("\\PC{0,12}", any::<Option<u64>>()).prop_map(|(id, expires_at)| TokenLife { id, expires_at });
+    prop::collection::vec(life, 0..4)
+}
+
 fn from_relay() -> impl Strategy<Value = FromRelay> {
-    let welcome = ("t[a-z0-9]{1,20}", any::<String>(), secret(), any::<String>(), any::<u64>()).prop_map(
-        |(name, url, resume, relay, max_body)| {
+    let welcome = ("t[a-z0-9]{1,20}", any::<String>(), secret(), any::<String>(), any::<u64>(), lives()).prop_map(
+        |(name, url, resume, relay, max_body, lives)| {
             let limits = Limits { max_body };
-            FromRelay::Welcome(Welcome { name: Name::parse(&name).unwrap(), url, resume, relay, limits })
+            FromRelay::Welcome(Welcome { name: Name::parse(&name).unwrap(), url, resume, relay, limits, lives })
         },
     );
     let code = prop::sample::select(vec![
@@ -88,7 +96,7 @@ fn from_relay() -> impl Strategy<Value = FromRelay> {
     prop_oneof![
         welcome,
         refused,
-        any::<u64>().prop_map(|generation| FromRelay::TokensApplied { generation }),
+        (any::<u64>(), lives()).prop_map(|(generation, lives)| FromRelay::TokensApplied { generation, lives }),
         any::<u64>().prop_map(|deadline_secs| FromRelay::Draining { deadline_secs }),
     ]
 }
@@ -157,10 +165,7 @@ fn secrets_are_not_in_debug() {
         access_key: Some(Secret::new(CANARY.into())),
         wanted_name: None,
         resume: Some(Secret::new(CANARY.into())),
-        policy: Policy {
-            tokens: vec![TokenEntry { id: "t1".into(), digest, expires_at: None, label: None }],
-            ..Policy::default()
-        },
+        policy: Policy { tokens: vec![TokenEntry::new("t1", digest)], ..Policy::default() },
     };
     let welcome = Welcome {
         name: Name::parse("cool").unwrap(),
@@ -168,6 +173,7 @@ fn secrets_are_not_in_debug() {
         resume: Secret::new(CANARY.into()),
         relay: String::new(),
         limits: Limits { max_body: 0 },
+        lives: Vec::new(),
     };
     let set_tokens = FromAgent::SetTokens { generation: 1, tokens: hello.policy.tokens.clone() };
     let shown = format!("{:?} {set_tokens:?} {:?}", FromAgent::Hello(hello), FromRelay::Welcome(welcome));
@@ -269,17 +275,19 @@ fn a_message_of_the_limit_passes_and_one_byte_more_does_not() {
 
 #[test]
 fn as_many_tokens_labels_and_origins_as_allowed_and_not_one_more() {
-    let token = |len: usize| TokenEntry {
-        id: "i".repeat(len),
-        digest: Digest::of(b""),
-        expires_at: None,
-        label: Some("l".repeat(len)),
+    let token = |index: usize, len: usize| TokenEntry {
+        ttl: Some(u64::MAX),
+        expires_at: Some(u64::MAX),
+        rate: Some("4294967295/min:4294967294".parse().unwrap()),
+        label: Some("\"".repeat(len)),
+        ..TokenEntry::new(format!("{index:0len$}"), Digest::of(b""))
     };
+    let tokens = |count: usize, len: usize| (0..count).map(|index| token(index, len)).collect::<Vec<_>>();
     for (count, fits) in [(MAX_TOKENS - 1, true), (MAX_TOKENS, true), (MAX_TOKENS + 1, false)] {
-        assert_eq!(check_tokens(&vec![token(1); count]).is_ok(), fits, "{count}");
+        assert_eq!(check_tokens(&tokens(count, 1)).is_ok(), fits, "{count}");
     }
     for (len, fits) in [(MAX_LABEL - 1, true), (MAX_LABEL, true), (MAX_LABEL + 1, false)] {
-        let (mut id, mut label) = (token(len), token(len));
+        let (mut id, mut label) = (token(0, len), token(0, len));
         label.id.clear();
         id.label = None;
         assert_eq!((check_tokens(&[id]).is_ok(), check_tokens(&[label]).is_ok()), (fits, fits), "{len}");
@@ -291,6 +299,17 @@ fn as_many_tokens_labels_and_origins_as_allowed_and_not_one_more() {
         assert_eq!(policy.check().is_ok(), fits, "{count}");
     }
     // A tunnel with all of its tokens still has a hello that fits.
-    let policy = Policy { tokens: vec![token(MAX_LABEL); MAX_TOKENS], ..Policy::default() };
+    let policy = Policy { tokens: tokens(MAX_TOKENS, MAX_LABEL), ..Policy::default() };
     assert!(encode(&FromAgent::SetTokens { generation: 1, tokens: policy.tokens }, &mut BytesMut::new()).is_ok());
+}
+
+#[test]
+fn ids_are_unique_and_names_have_no_control_characters() {
+    let token = |id: &str| TokenEntry::new(id, Digest::of(b""));
+    assert!(check_tokens(&[token("a"), token("b")]).is_ok());
+    assert!(check_tokens(&[token("a"), token("b"), token("a")]).is_err());
+    for bad in ["a\nb", "a\0", "\u{85}", "\u{1b}[2J"] {
+        assert!(check_tokens(&[token(bad)]).is_err(), "{bad:?}");
+        assert!(check_tokens(&[TokenEntry { label: Some(bad.into()), ..token("a") }]).is_err(), "{bad:?}");
+    }
 }

@@ -12,7 +12,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 pub mod binaries;
+pub mod canary;
 pub mod client;
+pub mod logs;
 pub mod origin;
 pub mod world;
 

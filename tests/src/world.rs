@@ -10,6 +10,8 @@ use gantz_shared::token::Token;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
+use crate::canary;
+use crate::logs::{self, Watched};
 use crate::origin::Origin;
 
 /// The domain of every test's relay.
@@ -28,6 +30,7 @@ pub struct Builder {
 
 /// A relay with a self-signed certificate, kept in memory.
 pub fn relay() -> Builder {
+    logs::watch();
     Builder {
         relay: gantz_relay::Config::new(Domain::parse(DOMAIN).unwrap(), TlsConfig::SelfSigned),
         agent: Vec::new(),
@@ -45,7 +48,9 @@ pub struct World {
     pub url: String,
     /// Its host.
     pub host: String,
+    /// The canary of every tunnel, unless it is [`open`](Builder::open).
     pub token: String,
+    _watched: Watched,
 }
 
 impl Builder {
@@ -87,10 +92,11 @@ impl Builder {
     pub async fn start(self) -> World {
         let server = self.server.expect("a world needs a server");
         let relay = start_relay(self.relay);
-        let token = Token::generate(&mut rand_source()).unwrap();
+        let token = canary::token();
         let target = format!("http://{}", server.address()).parse().unwrap();
         let address = RelayAddress { host: "127.0.0.1".into(), port: relay.agent_addr().port() };
         let mut config = gantz_agent::Config::new(address, trust(&relay), target);
+        config.access_key = Some(canary::access_key());
         config.policy = if self.open { Policy { open: true, ..Policy::default() } } else { policy(&token) };
         for change in self.agent {
             change(&mut config);
@@ -99,18 +105,13 @@ impl Builder {
         let welcome = agent.welcome();
         let url = welcome.url.clone();
         let host = format!("{}.{DOMAIN}", welcome.name);
-        World { relay, agent, server, url, host, token: token.reveal().to_owned() }
+        World { relay, agent, server, url, host, token: token.reveal().to_owned(), _watched: Watched }
     }
-}
-
-/// The system's generator.
-fn rand_source() -> impl rand::TryCryptoRng<Error: std::fmt::Debug> {
-    rand::rngs::SysRng
 }
 
 /// A policy with one token that never expires.
 pub fn policy(token: &Token) -> Policy {
-    let entry = TokenEntry { id: "test".into(), digest: token.digest(), expires_at: None, label: None };
+    let entry = TokenEntry::new("test", token.digest());
     Policy { tokens: vec![entry], ..Policy::default() }
 }
 

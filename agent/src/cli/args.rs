@@ -4,17 +4,20 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::Args;
 use clap::builder::BoolishValueParser;
-use clap::{Args, ValueEnum};
+use gantz_cli::{LogFormat, verbosity};
 use gantz_shared::control::Secret;
 use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
+use super::lifetime::Lifetime;
 use super::snippet::Snippet;
 use crate::config::RelayAddress;
 use crate::upstream::Target;
 
-/// See the module's head.
+/// See the module's head. What can be switched on is an option, so that the environment can say no where a file says
+/// yes. What contradicts what is said in [`super::contradictions`], as files have a part in it.
 #[derive(Debug, Clone, Args)]
 pub(super) struct RunArgs {
     /// The local server: a port, host:port, or a URL
@@ -27,8 +30,8 @@ pub(super) struct RunArgs {
     #[arg(long, env = "GANTZ_TOKEN", hide_env_values = true, value_name = "TOKEN", value_parser = secret)]
     pub(super) token: Option<Secret>,
     /// How long the token lives, such as 90s, 15m or 24h; 0: for ever [default: 24h]
-    #[arg(long, env = "GANTZ_TOKEN_TTL", value_name = "TIME", value_parser = duration)]
-    pub(super) token_ttl: Option<Duration>,
+    #[arg(long, env = "GANTZ_TOKEN_TTL", value_name = "TIME", allow_hyphen_values = true)]
+    pub(super) token_ttl: Option<Lifetime>,
     /// The relay [default: one inside this process, for this machine only]
     #[arg(long, env = "GANTZ_RELAY", value_name = "HOST[:PORT]")]
     pub(super) relay: Option<RelayAddress>,
@@ -54,26 +57,25 @@ pub(super) struct RunArgs {
     #[arg(long, env = "GANTZ_UPSTREAM_TIMEOUT", value_name = "TIME", value_parser = duration)]
     pub(super) upstream_timeout: Option<Duration>,
     /// Start a small demo MCP server and forward to it
-    #[arg(long, env = "GANTZ_DEMO", value_parser = BoolishValueParser::new(), conflicts_with = "target")]
-    pub(super) demo: bool,
+    #[arg(long, env = "GANTZ_DEMO", value_parser = BoolishValueParser::new(), num_args = 0, default_missing_value = "true")]
+    pub(super) demo: Option<bool>,
     /// Print JSON, one object a line, on stdout
-    #[arg(long, env = "GANTZ_JSON", value_parser = BoolishValueParser::new())]
-    pub(super) json: bool,
+    #[arg(long, env = "GANTZ_JSON", value_parser = BoolishValueParser::new(), num_args = 0, default_missing_value = "true")]
+    pub(super) json: Option<bool>,
     /// Print a line for each request
-    // An option, so that the environment can say no where a file says yes.
     #[arg(long, env = "GANTZ_LOG_REQUESTS", value_parser = BoolishValueParser::new(), num_args = 0, default_missing_value = "true")]
     pub(super) log_requests: Option<bool>,
     /// Print a ready-to-paste configuration for a client
-    #[arg(long, env = "GANTZ_PRINT_CONFIG", value_enum, value_name = "CLIENT", conflicts_with = "json")]
+    #[arg(long, env = "GANTZ_PRINT_CONFIG", value_enum, value_name = "CLIENT")]
     pub(super) print_config: Option<Snippet>,
     /// Address of the relay inside this process [default: 127.0.0.1:8080, or another port where that is taken]
-    #[arg(long, env = "GANTZ_LOCAL_LISTEN", value_name = "ADDR:PORT", value_parser = address, conflicts_with = "relay")]
+    #[arg(long, env = "GANTZ_LOCAL_LISTEN", value_name = "ADDR:PORT", value_parser = address)]
     pub(super) local_listen: Option<SocketAddr>,
     /// How logs are written
     #[arg(long, env = "GANTZ_LOG_FORMAT", value_enum, default_value = "text", value_name = "FORMAT")]
     pub(super) log_format: LogFormat,
-    /// Say more; twice: say everything
-    #[arg(short, long, action = clap::ArgAction::Count)]
+    /// Say more; twice: say everything (the variable: 0, 1 or 2)
+    #[arg(short, long, env = "GANTZ_VERBOSE", action = clap::ArgAction::Count, value_parser = verbosity)]
     pub(super) verbose: u8,
 }
 
@@ -87,12 +89,6 @@ pub(super) enum Auth {
     None,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum LogFormat {
-    Text,
-    Json,
-}
-
 /// `token` or `none`. What else was given is not repeated: it may be a token.
 fn auth(text: &str) -> Result<Auth, String> {
     match text {
@@ -104,7 +100,7 @@ fn auth(text: &str) -> Result<Auth, String> {
     }
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("`{text}` is not an address with a port; 127.0.0.1:8080"))
 }
 

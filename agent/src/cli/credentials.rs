@@ -1,6 +1,6 @@
 //! Who is believed: the token that callers show, and the certificates that the relay shows.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use gantz_shared::control::{Policy, TokenEntry};
 use gantz_shared::failure::{Exit, Failure};
@@ -10,15 +10,19 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::args::{Auth, RunArgs};
+use super::lifetime::Lifetime;
 use crate::config::Trust;
 
 /// How long a token lives unless the user says otherwise.
 const TOKEN_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The token and its end; none for a tunnel that is open on purpose.
-pub(super) fn credentials(args: &RunArgs) -> Result<(Option<Token>, Option<SystemTime>), Failure> {
+/// What the tunnel's first token is called in logs and by `gantz token`.
+const FIRST_TOKEN: &str = "run";
+
+/// The token that the tunnel begins with; none for a tunnel that is open on purpose.
+pub(super) fn token(args: &RunArgs) -> Result<Option<Token>, Failure> {
     if args.auth == Some(Auth::None) {
-        return Ok((None, None));
+        return Ok(None);
     }
     let token = match &args.token {
         Some(brought) => Token::parse(brought.reveal()).map_err(|why| {
@@ -29,32 +33,19 @@ pub(super) fn credentials(args: &RunArgs) -> Result<(Option<Token>, Option<Syste
         None => Token::generate(&mut SysRng)
             .map_err(|error| Failure::new(Exit::Failed, "the system gives no random bytes").why(error))?,
     };
-    let ttl = args.token_ttl.unwrap_or(TOKEN_TTL);
-    if ttl.is_zero() {
-        return Ok((Some(token), None));
-    }
-    let expires_at = SystemTime::now().checked_add(ttl).ok_or_else(|| {
-        Failure::new(Exit::Usage, "--token-ttl is beyond the end of time").hint("0 for a token that never expires")
-    })?;
-    Ok((Some(token), Some(expires_at)))
+    Ok(Some(token))
+}
+
+/// How long it lives; none: for ever.
+pub(super) fn life(args: &RunArgs) -> Option<Duration> {
+    args.token_ttl.unwrap_or(Lifetime::Limited(TOKEN_TTL)).limit()
 }
 
 /// What the relay is told.
-pub(super) fn policy(args: &RunArgs, token: Option<&Token>, expires_at: Option<SystemTime>) -> Policy {
-    let seconds = |at: SystemTime| at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    Policy {
-        open: token.is_none(),
-        tokens: token
-            .map(|token| TokenEntry {
-                id: "run".to_owned(),
-                digest: token.digest(),
-                expires_at: expires_at.map(seconds),
-                label: None,
-            })
-            .into_iter()
-            .collect(),
-        allowed_origins: args.allow_origin.clone(),
-    }
+pub(super) fn policy(args: &RunArgs, token: Option<&Token>) -> Policy {
+    let ttl = life(args).map(|life| life.as_secs());
+    let first = token.map(|token| TokenEntry { ttl, ..TokenEntry::new(FIRST_TOKEN, token.digest()) });
+    Policy { open: token.is_none(), tokens: first.into_iter().collect(), allowed_origins: args.allow_origin.clone() }
 }
 
 /// Whom to believe that it is the relay.

@@ -39,6 +39,9 @@ pub(super) fn open(error: &OpenError, relay: &RelayAddress) -> Failure {
                 .why(&refused.message)
                 .hint(hint)
         }
+        OpenError::Replaced => Failure::new(Exit::Refused, "another gantz has taken this tunnel over")
+            .why("it came with the same resume ticket, and the newest one keeps the name")
+            .hint("stopping the other one before starting this one again, or --name for a tunnel of its own"),
         OpenError::Trust(_) => {
             Failure::new(Exit::Failed, "no certificate authority can be used").why(error).hint("--relay-ca FILE")
         }

@@ -4,12 +4,16 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use gantz_cli::LogFormat;
 use gantz_shared::control::Secret;
 use gantz_shared::failure::{Exit, Failure};
+use http::HeaderValue;
 use serde::Deserialize;
 use serde_saphyr::Error;
 
-use super::args::{Auth, RunArgs, duration, header};
+use super::args::{Auth, RunArgs, address, duration, header};
+use super::said::{Layer, Said};
+use super::snippet::Snippet;
 
 /// The file of a project, in the folder where `gantz` runs.
 const PROJECT: &str = "gantz.yaml";
@@ -33,12 +37,21 @@ struct File {
     host_header: Option<String>,
     upstream_header: Option<Vec<String>>,
     upstream_timeout: Option<String>,
+    local_listen: Option<String>,
+    demo: Option<bool>,
+    json: Option<bool>,
     log_requests: Option<bool>,
+    print_config: Option<Snippet>,
+    log_format: Option<LogFormat>,
+    verbose: Option<u8>,
 }
 
 /// Adds to `args` what the files say: the project's before the user's.
-pub(super) fn merge(args: &mut RunArgs) -> Result<(), Failure> {
-    for path in [Some(PathBuf::from(PROJECT)), user_file()].into_iter().flatten() {
+pub(super) fn merge(args: &mut RunArgs, said: &mut Said) -> Result<(), Failure> {
+    let project = PathBuf::from(PROJECT);
+    let files =
+        [Some((project.clone(), Layer::Project(project))), user_file().map(|path| (path.clone(), Layer::User(path)))];
+    for (path, layer) in files.into_iter().flatten() {
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -50,7 +63,7 @@ pub(super) fn merge(args: &mut RunArgs) -> Result<(), Failure> {
         };
         // An empty file says nothing.
         let file: Option<File> = serde_saphyr::from_str(&text).map_err(|error| malformed(&path, &error))?;
-        fill(args, file.unwrap_or_default(), &path)?;
+        Fill { path: &path, layer, said }.all(args, file.unwrap_or_default())?;
     }
     Ok(())
 }
@@ -60,45 +73,64 @@ fn user_file() -> Option<PathBuf> {
     Some(etcetera::choose_base_strategy().ok()?.config_dir().join("gantz").join("config.yaml"))
 }
 
-fn fill(args: &mut RunArgs, file: File, path: &Path) -> Result<(), Failure> {
-    let bad = |key: &str, words: String| {
-        Failure::new(Exit::Usage, format!("{}: the value of `{key}` cannot be used", path.display())).words(&words)
-    };
-    if args.target.is_none() && !args.demo {
-        args.target = file.target.map(|text| text.parse()).transpose().map_err(|why| bad("target", why))?;
+/// Fills what nobody before has said.
+struct Fill<'a> {
+    path: &'a Path,
+    layer: Layer,
+    said: &'a mut Said,
+}
+
+impl Fill<'_> {
+    fn all(mut self, args: &mut RunArgs, file: File) -> Result<(), Failure> {
+        // A path is meant from where it is written.
+        let folder = self.path.parent().map(Path::to_owned).unwrap_or_default();
+        self.one("target", &mut args.target, file.target, |text| text.parse().map(Some))?;
+        self.one("auth", &mut args.auth, file.auth, as_it_is)?;
+        self.one("token", &mut args.token, file.token, as_it_is)?;
+        self.one("token_ttl", &mut args.token_ttl, file.token_ttl, |text| text.parse().map(Some))?;
+        self.one("relay", &mut args.relay, file.relay, |text| text.parse().map(Some))?;
+        self.one("key", &mut args.key, file.key, as_it_is)?;
+        self.one("name", &mut args.name, file.name, as_it_is)?;
+        self.one("relay_ca", &mut args.relay_ca, file.relay_ca, |path| Ok(Some(folder.join(path))))?;
+        self.one("allow_origin", &mut args.allow_origin, file.allow_origin, Ok)?;
+        self.one("host_header", &mut args.host_header, file.host_header, |host| {
+            HeaderValue::try_from(host).map(Some).map_err(|error| error.to_string())
+        })?;
+        self.one("upstream_header", &mut args.upstream_header, file.upstream_header, |fields| {
+            fields.iter().map(|text| header(text)).collect()
+        })?;
+        self.one("upstream_timeout", &mut args.upstream_timeout, file.upstream_timeout, |text| {
+            duration(&text).map(Some)
+        })?;
+        self.one("local_listen", &mut args.local_listen, file.local_listen, |text| address(&text).map(Some))?;
+        self.one("demo", &mut args.demo, file.demo, as_it_is)?;
+        self.one("json", &mut args.json, file.json, as_it_is)?;
+        self.one("log_requests", &mut args.log_requests, file.log_requests, as_it_is)?;
+        self.one("print_config", &mut args.print_config, file.print_config, as_it_is)?;
+        self.one("log_format", &mut args.log_format, file.log_format, Ok)?;
+        self.one("verbose", &mut args.verbose, file.verbose, Ok)
     }
-    if args.relay.is_none() && args.local_listen.is_none() {
-        args.relay = file.relay.map(|text| text.parse()).transpose().map_err(|why| bad("relay", why))?;
+
+    /// One setting, unless somebody before has said it.
+    fn one<T, V>(
+        &mut self,
+        key: &str,
+        setting: &mut T,
+        value: Option<V>,
+        parse: impl FnOnce(V) -> Result<T, String>,
+    ) -> Result<(), Failure> {
+        let Some(value) = value.filter(|_| self.said.layer(key).is_none()) else { return Ok(()) };
+        *setting = parse(value).map_err(|words| {
+            Failure::new(Exit::Usage, format!("{}: the value of `{key}` cannot be used", self.path.display()))
+                .words(&words)
+        })?;
+        self.said.note(key, self.layer.clone());
+        Ok(())
     }
-    args.auth = args.auth.or(file.auth);
-    args.token = args.token.take().or(file.token);
-    args.key = args.key.take().or(file.key);
-    args.name = args.name.take().or(file.name);
-    args.relay_ca = args.relay_ca.take().or(file.relay_ca);
-    if args.token_ttl.is_none() {
-        args.token_ttl = file.token_ttl.as_deref().map(duration).transpose().map_err(|why| bad("token_ttl", why))?;
-    }
-    if args.upstream_timeout.is_none() {
-        args.upstream_timeout =
-            file.upstream_timeout.as_deref().map(duration).transpose().map_err(|why| bad("upstream_timeout", why))?;
-    }
-    if args.allow_origin.is_empty() {
-        args.allow_origin = file.allow_origin.unwrap_or_default();
-    }
-    if args.host_header.is_none() {
-        let host = file.host_header.map(http::HeaderValue::try_from).transpose();
-        args.host_header = host.map_err(|error| bad("host_header", error.to_string()))?;
-    }
-    if args.upstream_header.is_empty() {
-        let fields = file.upstream_header.unwrap_or_default();
-        args.upstream_header = fields
-            .iter()
-            .map(|text| header(text))
-            .collect::<Result<_, _>>()
-            .map_err(|why| bad("upstream_header", why))?;
-    }
-    args.log_requests = args.log_requests.or(file.log_requests);
-    Ok(())
+}
+
+fn as_it_is<T>(value: T) -> Result<Option<T>, String> {
+    Ok(Some(value))
 }
 
 /// Names file, line and, for an unknown key, the nearest one that there is. Values are not repeated: they may be secrets.

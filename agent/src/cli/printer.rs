@@ -3,7 +3,7 @@
 //! it` and `--print-config`) is on stdout too: stderr is what ends up in log files.
 
 use std::io::Write;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use gantz_shared::failure::printable;
 use gantz_shared::token::Token;
@@ -26,7 +26,10 @@ pub(super) struct Ready<'a> {
     pub(super) name: &'a str,
     /// `None`: the tunnel is open to everybody.
     pub(super) token: Option<&'a Token>,
-    pub(super) expires_at: Option<SystemTime>,
+    /// Seconds since 1970 by the relay's clock; `None`: never.
+    pub(super) expires_at: Option<u64>,
+    /// How long that is from now; `None`: for ever.
+    pub(super) life: Option<Duration>,
     pub(super) print_config: Option<Snippet>,
     /// The local server is the demo.
     pub(super) demo: bool,
@@ -58,8 +61,8 @@ impl Printer {
         match ready.token {
             Some(token) => {
                 print(&format!("  Auth Token:  {}\n", token.reveal()));
-                match ready.expires_at {
-                    Some(at) => say(&format!("  Expires:     in {}\n", rounded(at))),
+                match ready.life {
+                    Some(life) => say(&format!("  Expires:     in {} (gantz token rotate)\n", rounded(life))),
                     None => say("  Expires:     never (--token-ttl sets a time)\n"),
                 }
             }
@@ -113,10 +116,9 @@ impl Printer {
     }
 }
 
-/// `in 24 h` and not `23h 59m 59s`: to the largest unit that is at least two, or the hour.
-fn rounded(at: SystemTime) -> String {
-    let left = at.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO).as_secs_f64();
-    match left {
+/// `24 h` and not `23h 59m 59s`: to the largest unit that is at least two, or the hour.
+pub(super) fn rounded(left: Duration) -> String {
+    match left.as_secs_f64() {
         left if left >= 48.5 * 3600.0 => format!("{:.0} days", left / 86_400.0),
         left if left >= 3599.0 => format!("{:.0} h", left / 3600.0),
         left if left >= 119.0 => format!("{:.0} min", left / 60.0),
@@ -124,9 +126,12 @@ fn rounded(at: SystemTime) -> String {
     }
 }
 
-fn timestamp(at: SystemTime) -> Value {
-    jiff::Timestamp::try_from(at)
-        .map_or(Value::Null, |at| Value::from(at.round(jiff::Unit::Second).unwrap_or(at).to_string()))
+/// Seconds since 1970 as RFC 3339 has them; null for what no calendar has.
+pub(super) fn timestamp(at: u64) -> Value {
+    i64::try_from(at)
+        .ok()
+        .and_then(|at| jiff::Timestamp::from_second(at).ok())
+        .map_or(Value::Null, |at| Value::from(at.to_string()))
 }
 
 fn line(object: &Value) {

@@ -2,23 +2,26 @@
 
 use std::sync::Arc;
 
+use gantz_cli::{Logs, Stop};
 use gantz_shared::failure::{Exit, Failure};
 use gantz_shared::name::Name;
+use http::StatusCode;
 
-use super::args::{Auth, LogFormat, RunArgs};
-use super::credentials::{credentials, policy, trust};
+use super::args::RunArgs;
+use super::credentials::{self, policy, trust};
 use super::inside::{Inside, demo_tools};
+use super::lifetime::Lifetime;
 use super::printer::{Printer, Ready};
-use super::stop::Stop;
-use super::{failures, file};
+use super::said::Said;
+use super::{contradictions, failures, file};
 use crate::agent::Agent;
 use crate::config::{Config, UPSTREAM_TIMEOUT};
-use crate::upstream::Target;
 use crate::upstream::probe::{self, Found};
 
-pub(super) fn run(mut args: RunArgs) -> Result<Exit, Failure> {
-    init_logs(&args);
-    file::merge(&mut args)?;
+pub(super) fn run(mut args: RunArgs, mut said: Said) -> Result<Exit, Failure> {
+    file::merge(&mut args, &mut said)?;
+    contradictions::settle(&mut args, &said)?;
+    Logs { format: args.log_format, filter: filter(args.verbose), variable: "GANTZ_LOG" }.init()?;
     check(&args)?;
     let runtime = gantz_transport::runtime::build()
         .map_err(|error| Failure::new(Exit::Failed, "cannot start the runtime").why(error))?;
@@ -35,12 +38,7 @@ fn check(args: &RunArgs) -> Result<(), Failure> {
             .why("a public URL without a token lets everybody call your server")
             .hint("--auth for a token, or --auth=none for a tunnel that is open on purpose"));
     }
-    if args.auth == Some(Auth::None) && args.token.is_some() {
-        return Err(Failure::new(Exit::Usage, "--token and --auth=none contradict each other")
-            .why("the one asks callers for a token, the other for nothing")
-            .hint("one of them alone; the token may also come from GANTZ_TOKEN or from a file"));
-    }
-    if args.target.is_none() && !args.demo {
+    if args.target.is_none() && args.demo != Some(true) {
         return Err(Failure::new(Exit::Usage, "no local server is given")
             .why("a tunnel has to lead somewhere")
             .hint("gantz run --auth 8090 for a server on port 8090, or --demo for a small one of gantz's own"));
@@ -56,13 +54,15 @@ fn check(args: &RunArgs) -> Result<(), Failure> {
 }
 
 async fn open(args: RunArgs) -> Result<Exit, Failure> {
-    let printer = Printer::new(args.json, args.log_requests.unwrap_or(false));
+    let printer = Printer::new(args.json.unwrap_or(false), args.log_requests.unwrap_or(false));
     let mut inside = Inside::default();
     // From here on Ctrl-C means goodbye.
     let mut stop = Stop::new().map_err(|error| Failure::new(Exit::Failed, "cannot wait for signals").why(error))?;
-    let (token, expires_at) = credentials(&args)?;
+    let token = credentials::token(&args)?;
     if token.is_none() {
         printer.note("warning: --auth=none: everybody who knows the URL can call your server");
+    } else if args.token_ttl == Some(Lifetime::Endless) {
+        printer.note("warning: --token-ttl 0: this token lets its holders in for ever, or until you revoke it");
     }
     let (relay, trust) = match &args.relay {
         Some(relay) => {
@@ -76,8 +76,8 @@ async fn open(args: RunArgs) -> Result<Exit, Failure> {
         }
     };
     let target = match &args.target {
-        Some(target) if !args.demo => target.clone(),
-        _ => {
+        Some(target) => target.clone(),
+        None => {
             let target = inside.start_demo().await?;
             printer.note(&format!("demo MCP server: {}", demo_tools()));
             target
@@ -86,16 +86,16 @@ async fn open(args: RunArgs) -> Result<Exit, Failure> {
     let config = Config {
         access_key: args.key.clone(),
         name: args.name.clone(),
-        policy: policy(&args, token.as_ref(), expires_at),
+        policy: policy(&args, token.as_ref()),
         host_header: args.host_header.clone(),
         upstream_headers: args.upstream_header.clone(),
         upstream_timeout: args.upstream_timeout.unwrap_or(UPSTREAM_TIMEOUT),
-        ..Config::new(relay.clone(), trust, target.clone())
+        ..Config::new(relay.clone(), trust, target)
     };
     let observer = Arc::new(move |event: &crate::Event| printer.event(event));
     let started = tokio::select! {
-        started = Agent::start(config, observer) => started,
-        () = stop.signal() => {
+        started = Agent::start(config.clone(), observer) => started,
+        _ = stop.signal() => {
             printer.stopped();
             return Ok(Exit::Fine);
         }
@@ -104,9 +104,9 @@ async fn open(args: RunArgs) -> Result<Exit, Failure> {
     let welcome = agent.welcome().clone();
 
     let path = tokio::select! {
-        path = endpoint(&target, printer) => path,
+        path = endpoint(&config, printer) => path,
         ended = agent.ended() => return Err(failures::ended(ended, &relay)),
-        () = stop.signal() => return Ok(leave(agent, inside, &mut stop, printer).await),
+        _ = stop.signal() => return Ok(leave(agent, inside, &mut stop, printer).await),
     };
     let path = match path {
         Ok(path) => path,
@@ -121,14 +121,15 @@ async fn open(args: RunArgs) -> Result<Exit, Failure> {
         url: &format!("{}{path}", welcome.url),
         name: welcome.name.as_str(),
         token: token.as_ref(),
-        expires_at,
+        life: credentials::life(&args),
+        expires_at: agent.tokens().list().first().and_then(|token| token.expires),
         print_config: args.print_config,
-        demo: args.demo,
+        demo: args.demo == Some(true),
     });
     drop(token);
     tokio::select! {
         ended = agent.ended() => Err(failures::ended(ended, &relay)),
-        () = stop.signal() => Ok(leave(agent, inside, &mut stop, printer).await),
+        _ = stop.signal() => Ok(leave(agent, inside, &mut stop, printer).await),
     }
 }
 
@@ -140,21 +141,31 @@ async fn leave(agent: Agent, inside: Inside, stop: &mut Stop, printer: Printer) 
             printer.stopped();
             Exit::Fine
         }
-        () = stop.signal() => Exit::Cut,
+        _ = stop.signal() => Exit::Cut,
     }
 }
 
 /// The path on which the local server speaks MCP; waits for a server that is not up.
-async fn endpoint(target: &Target, printer: Printer) -> Result<String, Failure> {
+async fn endpoint(config: &Config, printer: Printer) -> Result<String, Failure> {
+    let target = &config.target;
     if !probe::is_up(target).await {
         printer.note(&format!("waiting for {target} … (callers get 503 meanwhile)"));
         probe::wait(target).await;
     }
-    let found = probe::look(target)
+    let found = probe::look(config)
         .await
         .map_err(|why| Failure::new(Exit::Usage, format!("{target} cannot be called")).why(why))?;
     match found {
         Found::Endpoint(path) => Ok(path),
+        Found::Guarded(path, status) => {
+            let (why, flag) = if status == StatusCode::UNAUTHORIZED {
+                ("asks for a credential of its own", "--upstream-header 'Authorization: …' sends one")
+            } else {
+                ("refuses the call", "--upstream-header 'Authorization: …' sends a credential, --host-header a Host")
+            };
+            printer.note(&format!("{target} answers {} on {path}: it {why} ({flag})", status.as_u16()));
+            Ok(path)
+        }
         Found::NoEndpoint => {
             printer.note(&format!("{target} answers, but not with MCP on /mcp or /sse: a full URL says where it is"));
             Ok("/".to_owned())
@@ -165,22 +176,11 @@ async fn endpoint(target: &Target, printer: Printer) -> Result<String, Failure> 
     }
 }
 
-fn init_logs(args: &RunArgs) {
-    use tracing_subscriber::EnvFilter;
-    // The demo's SDK logs whole messages, and with them what callers say: only when it is asked for by name.
-    let level = match args.verbose {
+fn filter(verbose: u8) -> &'static str {
+    // The demo's SDK is somebody else's: what it has to say is of use to few.
+    match verbose {
         0 => "warn,rmcp=off",
         1 => "info,gantz_agent=debug,gantz_transport=debug,rmcp=off",
         _ => "debug,rmcp=info",
-    };
-    let filter = EnvFilter::try_from_env("GANTZ_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let colour = std::io::IsTerminal::is_terminal(&std::io::stderr())
-        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour);
-    // Where stderr is gone there is nowhere to report it, and trying to would panic.
-    let logs = logs.log_internal_errors(false);
-    match args.log_format {
-        LogFormat::Text => logs.init(),
-        LogFormat::Json => logs.json().init(),
     }
 }

@@ -1,10 +1,12 @@
 //! Ready-to-paste configurations of the clients that people have.
 
 use clap::ValueEnum;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// A client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum Snippet {
     /// `mcp_servers` of the Messages API
     Anthropic,

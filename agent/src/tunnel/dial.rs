@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use gantz_shared::control::{FromAgent, FromRelay, Hello, Refused, Secret};
+use gantz_shared::control::{FromAgent, FromRelay, Hello, Policy, Refused, Secret};
 use gantz_shared::limits::HANDSHAKE_DEADLINE;
 use gantz_shared::reset::CloseCode;
 use gantz_transport::control::{self, channel};
@@ -13,18 +13,19 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::Session;
 use crate::config::{Config, RelayAddress, Trust};
+use crate::tokens::Book;
 
 /// Opens a tunnel; with the ticket of an earlier one, under its name. Done or failed within
 /// [`HANDSHAKE_DEADLINE`] for each of the relay's addresses, and as long again for the greeting.
 ///
 /// # Errors
 /// [`OpenError`]
-pub async fn open(config: &Config, resume: Option<Secret>) -> Result<Session, OpenError> {
+pub async fn open(config: &Config, tokens: &Book, resume: Option<Secret>) -> Result<Session, OpenError> {
     let addresses = resolve(&config.relay).await?;
     let tls = client_config(&config.trust)?;
     let mut last = OpenError::Unresolved("it has no address".into());
     for address in addresses {
-        match open_at(config, address, tls.clone(), resume.clone()).await {
+        match open_at(config, tokens, address, tls.clone(), resume.clone()).await {
             Err(error @ (OpenError::Connect(_) | OpenError::Socket(_))) => last = error,
             other => return other,
         }
@@ -67,6 +68,7 @@ fn client_config(trust: &Trust) -> Result<ClientConfig, OpenError> {
 
 async fn open_at(
     config: &Config,
+    tokens: &Book,
     address: SocketAddr,
     tls: ClientConfig,
     resume: Option<Secret>,
@@ -76,16 +78,17 @@ async fn open_at(
     let greeting = async {
         let stream = connection.open(Dropped::CONTROL).await.map_err(|lost| OpenError::Greeting(lost.to_string()))?;
         let (mut sender, mut receiver) = channel(stream);
+        let (generation, entries) = tokens.entries();
         let hello = Hello {
             agent: concat!("gantz/", env!("CARGO_PKG_VERSION")).to_owned(),
             access_key: config.access_key.clone(),
             wanted_name: config.name.clone(),
             resume,
-            policy: config.policy.clone(),
+            policy: Policy { tokens: entries, ..config.policy.clone() },
         };
         sender.send(&FromAgent::Hello(hello)).await?;
         match receiver.receive().await? {
-            Some(FromRelay::Welcome(welcome)) => Ok((sender, receiver, welcome)),
+            Some(FromRelay::Welcome(welcome)) => Ok((sender, receiver, welcome, generation)),
             Some(FromRelay::Refused(refused)) => {
                 connection.close(CloseCode::Done, "refused");
                 dialer.wait_idle().await;
@@ -95,11 +98,12 @@ async fn open_at(
             None => Err(OpenError::Greeting("the relay ended the control stream".into())),
         }
     };
-    let (sender, receiver, welcome) = tokio::time::timeout(HANDSHAKE_DEADLINE, greeting)
+    let (sender, receiver, welcome, generation) = tokio::time::timeout(HANDSHAKE_DEADLINE, greeting)
         .await
         .map_err(|_| OpenError::Greeting(format!("no welcome within {} s", HANDSHAKE_DEADLINE.as_secs())))??;
     tracing::debug!(name = %welcome.name, relay = welcome.relay, %address, "tunnel opened");
-    Ok(Session::new(dialer, connection, sender, receiver, welcome))
+    tokens.applied(generation, &welcome.lives);
+    Ok(Session::new(dialer, connection, sender, receiver, welcome, generation))
 }
 
 /// Why there is no tunnel.
@@ -124,6 +128,9 @@ pub enum OpenError {
     /// The relay refuses.
     #[error("{}", .0.message)]
     Refused(Refused),
+    /// Another agent with the same ticket has the name now.
+    #[error("another agent opened a newer tunnel of this name")]
+    Replaced,
 }
 
 impl From<control::Error> for OpenError {
@@ -138,7 +145,7 @@ impl OpenError {
     pub fn is_final(&self) -> bool {
         match self {
             Self::Refused(refused) => refused.retry_after.is_none(),
-            Self::Connect(ConnectError::Protocol) | Self::Trust(_) => true,
+            Self::Connect(ConnectError::Protocol) | Self::Trust(_) | Self::Replaced => true,
             _ => false,
         }
     }

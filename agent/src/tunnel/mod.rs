@@ -5,4 +5,4 @@ mod request;
 mod session;
 
 pub use dial::{OpenError, open};
-pub use session::{Ended, Session};
+pub use session::{Ended, Session, Work};

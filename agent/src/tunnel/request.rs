@@ -1,11 +1,10 @@
 //! One request stream: head in, local call, answer out.
 
-use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Instant;
 
+use futures_util::FutureExt;
 use gantz_shared::fields::{Nominated, is_hop_by_hop, upgrade};
 use gantz_shared::reset::StreamCode;
 use gantz_shared::wire::head::RequestHead;
@@ -17,11 +16,12 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
 
-use crate::agent::{self, Observer};
+use super::Work;
+use crate::agent;
 use crate::upstream::{Endpoint, Interim, RequestBody, Upstream, UpstreamError};
 
 /// Serves one request to its end. Cancel-safe: dropped, it resets the stream and ends the local call.
-pub(super) async fn serve(send: SendStream, recv: RecvStream, upstream: Arc<Upstream>, observer: Observer) {
+pub(super) async fn serve(send: SendStream, recv: RecvStream, work: Arc<Work>) {
     let mut writer = FrameWriter::new(send);
     let mut reader = FrameReader::new(recv, Direction::Request);
     let started = Instant::now();
@@ -37,8 +37,9 @@ pub(super) async fn serve(send: SendStream, recv: RecvStream, upstream: Arc<Upst
         // The caller went away before its head was through, or the decoder has said what is wrong.
         Ok(_) | Err(_) => return writer.reset(StreamCode::Protocol),
     };
+    work.tokens.used(&head.token);
     let (method, path) = (head.method.clone(), head.path.clone());
-    let outcome = answer(head, reader, &mut writer, &upstream).await;
+    let outcome = answer(head, reader, &mut writer, &work.upstream).await;
     let status = match outcome {
         Ok(status) => Some(status),
         Err(code) => {
@@ -46,7 +47,7 @@ pub(super) async fn serve(send: SendStream, recv: RecvStream, upstream: Arc<Upst
             None
         }
     };
-    observer(&agent::Event::Request { method, path: path.path().to_owned(), status, took: started.elapsed() });
+    (work.observer)(&agent::Event::Request { method, path: path.path().to_owned(), status, took: started.elapsed() });
 }
 
 /// Calls the local server and streams its answer back. The error is what the stream is reset with.
@@ -65,7 +66,7 @@ async fn answer(
     } else if head.has_body {
         (RequestBody::streaming(reader, &head.fields).map_err(|_| StreamCode::Protocol)?, None)
     } else {
-        read_to_fin(&mut reader).await;
+        read_to_fin(&mut reader).await?;
         (RequestBody::Empty, None)
     };
 
@@ -99,7 +100,7 @@ async fn answer(
     let mut trailers = None;
     loop {
         // What is there leaves together with the head; when nothing is, the head does not wait for it.
-        let frame = match poll_once(body.frame()).await {
+        let frame = match body.frame().now_or_never() {
             Some(frame) => frame,
             None => {
                 writer.flush().await.map_err(|_| StreamCode::Cancelled)?;
@@ -110,10 +111,14 @@ async fn answer(
             }
         };
         let Some(frame) = frame else { break };
-        let frame = frame.map_err(|error| {
-            tracing::debug!(%error, "local server broke off");
-            StreamCode::UpstreamLost
-        })?;
+        let frame = match frame {
+            Ok(frame) => frame,
+            Err(error) => {
+                tracing::debug!(%error, "local server broke off");
+                writer.break_off().await.map_err(|_| StreamCode::Cancelled)?;
+                return Ok(status);
+            }
+        };
         match frame.into_data() {
             Ok(piece) => {
                 let piece = match &mut endpoint {
@@ -139,8 +144,19 @@ async fn answer(
 
 /// Reads the `END` and FIN of a request without a body, which have mostly come with its head: a stream that is read to
 /// its end needs no stopping.
-async fn read_to_fin(reader: &mut FrameReader) {
-    while let Ok(Some(_)) = reader.event().await {}
+async fn read_to_fin(reader: &mut FrameReader) -> Result<(), StreamCode> {
+    loop {
+        match reader.event().await {
+            Ok(Some(Event::End(_))) => {}
+            Ok(None) => return Ok(()),
+            Ok(Some(_)) => {
+                tracing::warn!("relay sent a body that it had not announced");
+                reader.stop(StreamCode::Protocol);
+                return Err(StreamCode::Protocol);
+            }
+            Err(_) => return Err(StreamCode::Cancelled),
+        }
+    }
 }
 
 /// Informational answers are optional: one that is too large is left out.
@@ -184,18 +200,6 @@ async fn switch<B>(
     }
     splice(&mut reader, writer, TokioIo::new(io)).await;
     Ok(())
-}
-
-/// What `future` has ready now.
-async fn poll_once<F: Future>(future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    poll_fn(|cx| {
-        Poll::Ready(match future.as_mut().poll(cx) {
-            Poll::Ready(output) => Some(output),
-            Poll::Pending => None,
-        })
-    })
-    .await
 }
 
 fn code_of(error: &UpstreamError) -> StreamCode {

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::request;
 use crate::agent::Observer;
 use crate::config::GRACE;
+use crate::tokens::Book;
 use crate::upstream::Upstream;
 
 /// See the module's head.
@@ -23,6 +24,18 @@ pub struct Session {
     sender: ControlSender,
     receiver: ControlReceiver,
     welcome: Welcome,
+    /// The generation of tokens that the relay was told.
+    told: u64,
+}
+
+/// What a session works with.
+pub struct Work {
+    /// The local server.
+    pub upstream: Arc<Upstream>,
+    /// The tunnel's tokens.
+    pub tokens: Arc<Book>,
+    /// Who hears what happens.
+    pub observer: Observer,
 }
 
 /// How a tunnel ended.
@@ -44,8 +57,9 @@ impl Session {
         sender: ControlSender,
         receiver: ControlReceiver,
         welcome: Welcome,
+        told: u64,
     ) -> Self {
-        Self { dialer, connection, sender, receiver, welcome }
+        Self { dialer, connection, sender, receiver, welcome, told }
     }
 
     /// What the relay opened.
@@ -55,13 +69,13 @@ impl Session {
     }
 
     /// Serves until the tunnel ends, or until `stop`; requests in flight may then go on for [`GRACE`].
-    pub async fn serve(mut self, upstream: &Arc<Upstream>, observer: &Observer, stop: &CancellationToken) -> Ended {
+    pub async fn serve(mut self, work: &Arc<Work>, stop: &CancellationToken) -> Ended {
         let mut requests = JoinSet::new();
         loop {
             tokio::select! {
                 accepted = self.connection.accept(Dropped::UPSTREAM) => match accepted {
                     Ok((send, recv)) => {
-                        requests.spawn(request::serve(send, recv, upstream.clone(), observer.clone()));
+                        requests.spawn(request::serve(send, recv, work.clone()));
                     }
                     Err(lost) => return ended(&lost),
                 },
@@ -74,11 +88,20 @@ impl Session {
                     Ok(Some(FromRelay::Draining { deadline_secs })) => {
                         tracing::info!(deadline_secs, "the relay is going to restart");
                     }
+                    Ok(Some(FromRelay::TokensApplied { generation, lives })) => work.tokens.applied(generation, &lives),
                     Ok(Some(other)) => tracing::debug!(?other, "unexpected control message"),
                     Ok(None) => return self.violated("the control stream ended"),
                     Err(Error::Read(_)) => return ended(&self.connection.closed().await),
                     Err(error) => return self.violated(&error.to_string()),
                 },
+                () = work.tokens.untold(self.told) => {
+                    let (generation, tokens) = work.tokens.entries();
+                    self.told = generation;
+                    if let Err(error) = self.sender.send(&FromAgent::SetTokens { generation, tokens }).await {
+                        tracing::debug!(%error, "tokens not told");
+                        return ended(&self.connection.closed().await);
+                    }
+                }
                 () = stop.cancelled() => break,
             }
         }

@@ -5,14 +5,15 @@ use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, Uri, header};
+use gantz_shared::fields::is_event_stream;
+use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use tokio::time::{sleep, timeout};
 
 use super::{Target, causes};
-use crate::config::UPSTREAM_RETRY;
+use crate::config::{Config, UPSTREAM_RETRY};
 
 /// How long the server may take to answer a look.
 const LOOK_DEADLINE: Duration = Duration::from_secs(5);
@@ -29,6 +30,9 @@ const PING: &[u8] = br#"{"jsonrpc":"2.0","id":0,"method":"ping"}"#;
 pub enum Found {
     /// MCP is spoken on this path.
     Endpoint(String),
+    /// Something on this path lets nobody in without a credential of the server's own (401, 403): which is as far as a
+    /// look gets.
+    Guarded(String, StatusCode),
     /// It speaks HTTP, but neither path is MCP's.
     NoEndpoint,
     /// It answers with something else than HTTP.
@@ -47,31 +51,38 @@ pub async fn is_up(target: &Target) -> bool {
     matches!(timeout(LOOK_DEADLINE, tokio::net::TcpStream::connect(target.host_port())).await, Ok(Ok(_)))
 }
 
-/// Looks at a server that is up.
+/// Looks at the local server of `config`, which is up, in the way in which it will be called.
 ///
 /// # Errors
 /// The target is no URL that can be called.
-pub async fn look(target: &Target) -> Result<Found, String> {
-    if let Some(path) = target.path() {
+pub async fn look(config: &Config) -> Result<Found, String> {
+    if let Some(path) = config.target.path() {
         // The user has said where. Whether it is HTTP is still worth knowing before a URL is handed out.
-        let answer = ask(target, Method::HEAD, path).await?;
-        return Ok(match answer {
+        return Ok(match ask(config, Method::HEAD, path).await? {
             Answer::NotHttp(why) => Found::NotHttp(why),
+            Answer::Http { status, .. } if is_guarded(status) => Found::Guarded(path.to_owned(), status),
             _ => Found::Endpoint(path.to_owned()),
         });
     }
-    match ask(target, Method::POST, STREAMABLE_HTTP).await? {
+    let guarded = match ask(config, Method::POST, STREAMABLE_HTTP).await? {
         Answer::NotHttp(why) => return Ok(Found::NotHttp(why)),
-        Answer::Http { status, .. } if !matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) => {
-            return Ok(Found::Endpoint(STREAMABLE_HTTP.to_owned()));
-        }
-        _ => {}
-    }
-    Ok(match ask(target, Method::GET, HTTP_SSE).await? {
-        Answer::NotHttp(why) => Found::NotHttp(why),
-        Answer::Http { is_events: true, .. } => Found::Endpoint(HTTP_SSE.to_owned()),
+        // No proof: some servers ask for a credential before they look at the path. An event stream on the other path
+        // is one.
+        Answer::Http { status, .. } if is_guarded(status) => Some(Found::Guarded(STREAMABLE_HTTP.to_owned(), status)),
+        Answer::Http { status: StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED, .. } | Answer::None => None,
+        Answer::Http { .. } => return Ok(Found::Endpoint(STREAMABLE_HTTP.to_owned())),
+    };
+    Ok(match (ask(config, Method::GET, HTTP_SSE).await?, guarded) {
+        (Answer::Http { is_events: true, .. }, _) => Found::Endpoint(HTTP_SSE.to_owned()),
+        (_, Some(guarded)) => guarded,
+        (Answer::Http { status, .. }, None) if is_guarded(status) => Found::Guarded(HTTP_SSE.to_owned(), status),
+        (Answer::NotHttp(why), None) => Found::NotHttp(why),
         _ => Found::NoEndpoint,
     })
+}
+
+fn is_guarded(status: StatusCode) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
 }
 
 enum Answer {
@@ -85,23 +96,31 @@ enum Answer {
 }
 
 /// One request on a connection of its own. Its answer's body is not read: an event stream has no end.
-async fn ask(target: &Target, method: Method, path: &str) -> Result<Answer, String> {
+async fn ask(config: &Config, method: Method, path: &str) -> Result<Answer, String> {
+    let target = &config.target;
     let uri: Uri = target.url(path).map_err(|error| error.to_string())?;
     let body = if method == Method::POST { Bytes::from_static(PING) } else { Bytes::new() };
-    let request = Request::builder()
-        .method(method)
-        .uri(uri)
-        .header(header::HOST, target.authority().as_str())
-        .header(header::CONTENT_TYPE, "application/json")
-        .header(header::ACCEPT, "application/json, text/event-stream")
-        .body(Full::new(body))
-        .map_err(|error| error.to_string())?;
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    let fields = request.headers_mut();
+    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    fields.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+    // As in every call (`super::head`): a server that checks its Host, or asks for a credential, is to let this in too.
+    let host = match &config.host_header {
+        Some(host) => host.clone(),
+        None => HeaderValue::from_str(target.authority().as_str()).map_err(|error| error.to_string())?,
+    };
+    fields.insert(header::HOST, host);
+    for (name, value) in &config.upstream_headers {
+        fields.insert(name.clone(), value.clone());
+    }
     let client: Client<_, Full<Bytes>> =
         Client::builder(TokioExecutor::new()).build(super::Connector::new(target.scheme())?);
     match timeout(LOOK_DEADLINE, client.request(request)).await {
         Ok(Ok(response)) => Ok(Answer::Http {
             status: response.status(),
-            is_events: gantz_shared::fields::is_event_stream(response.headers()),
+            is_events: response.status().is_success() && is_event_stream(response.headers()),
         }),
         // What happened, without the client's own words around it.
         Ok(Err(error)) => Ok(Answer::NotHttp(causes(error.source().unwrap_or(&error)))),

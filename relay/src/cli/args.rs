@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
+use gantz_cli::{LogFormat, verbosity};
 use ipnet::IpNet;
 
 use crate::config::Domain;
@@ -63,8 +64,8 @@ pub struct ServeArgs {
     /// How logs are written
     #[arg(long, env = "GANTZ_RELAY_LOG_FORMAT", value_enum, default_value = "text", value_name = "FORMAT")]
     pub(super) log_format: LogFormat,
-    /// Say more; twice: say everything
-    #[arg(short, long, action = clap::ArgAction::Count)]
+    /// Say more; twice: say everything (the variable: 0, 1 or 2)
+    #[arg(short, long, env = "GANTZ_RELAY_VERBOSE", action = clap::ArgAction::Count, value_parser = verbosity)]
     pub(super) verbose: u8,
 }
 
@@ -86,12 +87,6 @@ pub(super) enum AccessArg {
     Keys,
     /// Everybody who reaches the UDP port
     Open,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum LogFormat {
-    Text,
-    Json,
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

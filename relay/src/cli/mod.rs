@@ -2,18 +2,11 @@
 
 mod args;
 mod serve;
-mod stop;
 
-use std::error::Error;
-use std::io::Write;
-use std::panic;
 use std::process::ExitCode;
 
 pub use args::ServeArgs;
-use clap::builder::Resettable;
-use clap::error::{ContextKind, ErrorKind};
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use gantz_shared::failure::{Exit, Failure};
+use clap::{Parser, Subcommand};
 
 /// The relay of gantz: answers on public names and carries each request to the agent that holds the name.
 #[derive(Debug, Parser)]
@@ -37,65 +30,8 @@ enum Command {
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let usual = panic::take_hook();
-    panic::set_hook(Box::new(move |panic| {
-        complain(&Failure::panicked("gantz-relay", panic));
-        if std::env::var_os("RUST_BACKTRACE").is_some() {
-            usual(panic);
-        }
-    }));
-    match panic::catch_unwind(run) {
-        Ok(Ok(exit)) => exit.into(),
-        Ok(Err(failure)) => {
-            complain(&failure);
-            failure.exit.into()
-        }
-        Err(_) => Exit::Failed.into(),
-    }
-}
-
-fn run() -> Result<Exit, Failure> {
-    let parsed = command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
-    match parsed.map_err(|error| usage(&error))?.command {
+    gantz_cli::main("gantz-relay", |cli: Cli, _| match cli.command {
         Command::Serve(args) => serve::serve(&args),
-        Command::Completions { shell } => completions(shell),
-    }
-}
-
-/// A value that its parser refuses; all other errors are clap's own screens.
-fn usage(error: &clap::Error) -> Failure {
-    match (error.kind(), error.get(ContextKind::InvalidArg), error.source()) {
-        (ErrorKind::ValueValidation, Some(arg), Some(why)) => {
-            Failure::new(Exit::Usage, format!("the value of {arg} cannot be used")).words(&why.to_string())
-        }
-        _ => error.exit(),
-    }
-}
-
-/// The command line; a variable of the environment that is empty is none, as compose files leave them.
-fn command() -> clap::Command {
-    fn tidy(command: clap::Command) -> clap::Command {
-        let is_empty = |arg: &clap::Arg| arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
-        command
-            .mut_args(|arg| if is_empty(&arg) { arg.env(Resettable::Reset) } else { arg }.hide_env_values(true))
-            .mut_subcommands(tidy)
-    }
-    tidy(Cli::command())
-}
-
-fn completions(shell: clap_complete::Shell) -> Result<Exit, Failure> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "gantz-relay", &mut script);
-    match std::io::stdout().write_all(&script) {
-        // Who reads has had enough.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(Exit::Fine),
-        written => written
-            .map(|()| Exit::Fine)
-            .map_err(|error| Failure::new(Exit::Failed, "cannot write the script").why(error)),
-    }
-}
-
-fn complain(failure: &Failure) {
-    // There is nowhere left to report that stderr is gone.
-    let _ = write!(std::io::stderr(), "{failure}");
+        Command::Completions { shell } => gantz_cli::completions::<Cli>("gantz-relay", shell),
+    })
 }

@@ -4,13 +4,13 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::PathBuf;
 
+use gantz_cli::{Logs, Stop};
 use gantz_shared::failure::{Exit, Failure};
 use http::uri::Scheme;
 
-use super::args::{AccessArg, LogFormat, ServeArgs, TlsArg};
-use super::stop::Stop;
+use super::args::{AccessArg, ServeArgs, TlsArg};
 use crate::config::{Config, Domain, PublicOrigin, TlsConfig};
-use crate::tls::TlsError;
+use crate::tls::{TlsError, Unfit};
 use crate::{Relay, Sockets, StartError};
 
 /// With port 0 the system chooses one for TCP; it is taken for UDP too, and this often another is tried when it is not
@@ -18,7 +18,7 @@ use crate::{Relay, Sockets, StartError};
 const PORT_TRIES: usize = 16;
 
 pub(super) fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
-    init_logs(args);
+    Logs { format: args.log_format, filter: filter(args.verbose), variable: "GANTZ_RELAY_LOG" }.init()?;
     let config = config(args)?;
     let runtime = gantz_transport::runtime::build()
         .map_err(|error| Failure::new(Exit::Failed, "cannot start the runtime").why(error))?;
@@ -28,7 +28,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
 async fn run(args: &ServeArgs, config: Config) -> Result<Exit, Failure> {
     let mut stop = Stop::new().map_err(|error| Failure::new(Exit::Failed, "cannot wait for signals").why(error))?;
     let sockets = bind(args)?;
-    let relay = Relay::start(config, sockets).map_err(|error| start_failure(&error, args.tls))?;
+    let relay = Relay::start(config, sockets).map_err(|error| start_failure(&error, args.tls, &args.domain))?;
     tracing::info!(
         domain = args.domain.as_str(),
         public = %relay.edge_addr(),
@@ -172,12 +172,15 @@ fn taken(address: SocketAddr, protocol: &str, flag: &str, error: &io::Error) -> 
     Failure::new(Exit::Failed, format!("cannot listen on {address} ({protocol})")).why(error).hint(hint)
 }
 
-fn start_failure(error: &StartError, tls: TlsArg) -> Failure {
+fn start_failure(error: &StartError, tls: TlsArg, domain: &Domain) -> Failure {
     match error {
         StartError::State(_) | StartError::Tls(TlsError::State(_)) => {
             Failure::new(Exit::Failed, "cannot use the state folder")
                 .hint("a folder that this user may write to with --state-dir")
                 .words(&error.to_string())
+        }
+        StartError::Tls(TlsError::Unfit { why, .. }) => {
+            Failure::new(Exit::Usage, "cannot use the certificate").why(error).hint(mend(why, domain))
         }
         StartError::Tls(_) if tls == TlsArg::Files => Failure::new(Exit::Usage, "cannot use the certificate")
             .why(error)
@@ -186,21 +189,24 @@ fn start_failure(error: &StartError, tls: TlsArg) -> Failure {
     }
 }
 
-fn init_logs(args: &ServeArgs) {
-    use tracing_subscriber::EnvFilter;
-    let level = match args.verbose {
+/// How to get a certificate that does.
+fn mend(why: &Unfit, domain: &Domain) -> String {
+    let domain = domain.as_str();
+    match why {
+        Unfit::NotYetValid { .. } => "check this machine's clock, or the certificate that is valid today".into(),
+        Unfit::Expired { .. } => "renew it, or check this machine's clock".into(),
+        Unfit::Names { .. } => format!(
+            "a certificate for {domain} and *.{domain}; authorities give a wildcard by the DNS challenge (certbot: \
+             --preferred-challenges dns -d {domain} -d '*.{domain}')"
+        ),
+        _ => "the chain, leaf first, with --tls-cert".into(),
+    }
+}
+
+fn filter(verbose: u8) -> &'static str {
+    match verbose {
         0 => "info",
         1 => "info,gantz_relay=debug,gantz_transport=debug",
         _ => "debug",
-    };
-    let filter = EnvFilter::try_from_env("GANTZ_RELAY_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let colour =
-        io::IsTerminal::is_terminal(&io::stderr()) && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colour);
-    // Where stderr is gone there is nowhere to report it, and trying to would panic.
-    let logs = logs.log_internal_errors(false);
-    match args.log_format {
-        LogFormat::Text => logs.init(),
-        LogFormat::Json => logs.json().init(),
     }
 }

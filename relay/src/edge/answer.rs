@@ -1,7 +1,10 @@
 //! Every answer the edge makes itself. It is JSON `{error, message, request_id}` with a `Gantz-Error` field, so that
 //! nobody takes it for the local server's; a browser gets a page that says the same.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use gantz_shared::rate::Rate;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{HeaderName, Response, StatusCode};
 use rand::RngExt;
@@ -27,11 +30,34 @@ pub(crate) enum Failure {
     BadRequest(&'static str),
     HeadTooLarge,
     BodyTooLarge { limit: u64 },
+    RateLimited { limit: Limit, rate: Rate, wait: Duration },
     ConnectRefused,
     NoAuthorizationServer,
     HttpsRequired,
     NotFound,
     MethodNotAllowed,
+}
+
+/// What was asked for too often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// Calls with one token.
+    Token,
+    /// Calls of one tunnel.
+    Tunnel,
+    /// Wrong tokens from one source.
+    Guesses,
+}
+
+impl Limit {
+    /// What was too much.
+    fn what(self) -> &'static str {
+        match self {
+            Self::Token => "requests with this token",
+            Self::Tunnel => "requests to this tunnel",
+            Self::Guesses => "wrong tokens from this address",
+        }
+    }
 }
 
 /// The field that marks an answer as the edge's own.
@@ -98,6 +124,11 @@ impl Failure {
                 "body_too_large",
                 format!("The request's body is over this relay's limit of {limit} bytes."),
             ),
+            Self::RateLimited { limit, rate, .. } => (
+                S::TOO_MANY_REQUESTS,
+                "rate_limited",
+                format!("There were too many {}; the limit is {rate}.", limit.what()),
+            ),
             Self::ConnectRefused => text(S::METHOD_NOT_ALLOWED, "connect_refused", "This is not a forward proxy."),
             Self::NoAuthorizationServer => text(
                 S::NOT_FOUND,
@@ -132,6 +163,15 @@ impl Failure {
         })
     }
 
+    /// Seconds after which another try makes sense (RFC 9110 §10.2.3).
+    fn retry_after(self) -> Option<u64> {
+        match self {
+            Self::RateLimited { wait, .. } => Some(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)),
+            Self::AgentOffline | Self::UpstreamUnavailable | Self::TunnelBusy => Some(RETRY_AFTER_SECS.into()),
+            _ => None,
+        }
+    }
+
     /// The answer, in the form that the caller's `Accept` asks for.
     pub(crate) fn answer(self, request: &HeaderMap) -> Response<EdgeBody> {
         let (status, code, message) = self.parts();
@@ -152,8 +192,8 @@ impl Failure {
         if let Some(challenge) = self.challenge() {
             fields.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            fields.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECS));
+        if let Some(seconds) = self.retry_after() {
+            fields.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

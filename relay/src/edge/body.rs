@@ -4,12 +4,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use gantz_shared::wire::{Event, head};
-use gantz_transport::{FrameReader, ReadError};
-use http::Version;
+use gantz_transport::MessageBody;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::keep_alive::KeepAlive;
 use super::upload::Rest;
@@ -31,6 +30,14 @@ impl EdgeBody {
         Self::Full(Some(bytes))
     }
 
+    /// The same body, which breaks off when `dead` fires.
+    pub(super) fn until(mut self, dead: Option<CancellationToken>) -> Self {
+        if let Self::Download(download) = &mut self {
+            download.dead = dead;
+        }
+        self
+    }
+
     pub(super) fn apex(body: axum::body::Body) -> Self {
         Self::Apex(body.boxed_unsync())
     }
@@ -42,10 +49,10 @@ impl EdgeBody {
 pub(crate) enum BodyError {
     /// The tunnel or the local server broke off.
     #[error(transparent)]
-    Tunnel(#[from] ReadError),
-    /// The body does not have the length that its head declared (RFC 9112 §6.3).
-    #[error("the body is not as long as Content-Length says")]
-    Length,
+    Tunnel(#[from] gantz_transport::BodyError),
+    /// The token that opened it was revoked, or has died.
+    #[error("its token is dead")]
+    Dead,
     /// The relay's own page.
     #[error(transparent)]
     Apex(#[from] axum::Error),
@@ -71,7 +78,7 @@ impl Body for EdgeBody {
             Self::Empty | Self::Full(None) => true,
             Self::Full(Some(_)) => false,
             Self::Apex(body) => body.is_end_stream(),
-            Self::Download(download) => download.done,
+            Self::Download(download) => download.is_end_stream(),
         }
     }
 
@@ -80,107 +87,70 @@ impl Body for EdgeBody {
             Self::Empty | Self::Full(None) => SizeHint::with_exact(0),
             Self::Full(Some(bytes)) => SizeHint::with_exact(bytes.len() as u64),
             Self::Apex(body) => body.size_hint(),
-            Self::Download(download) if download.done => SizeHint::with_exact(0),
-            Self::Download(download) => download.left.map_or_else(SizeHint::default, SizeHint::with_exact),
+            Self::Download(download) if download.broken.is_some() => SizeHint::default(),
+            Self::Download(download) => download.body.size_hint(),
         }
     }
 }
 
-/// An answer's body as it comes out of a tunnel, every piece at once. Dropped early, it cancels the request.
+/// An answer's body as it comes out of a tunnel. Dropped early, it cancels the request.
 pub(crate) struct Download {
-    reader: FrameReader,
-    /// Bytes that are still to come, where the head declared them.
-    left: Option<u64>,
+    body: MessageBody,
     keep_alive: Option<KeepAlive>,
     /// The rest of the caller's body, which goes on or waits while the answer streams. Dropped with the answer.
-    rest: Option<Rest>,
-    done: bool,
+    _rest: Option<Rest>,
+    /// Fires when the token that opened it is dead.
+    dead: Option<CancellationToken>,
+    /// Waits for `dead`; made only when there is something to wait for.
+    dying: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    /// How it broke off, while what came before is still being written.
+    broken: Option<Box<BodyError>>,
 }
 
 impl Download {
-    pub(super) fn new(reader: FrameReader, left: Option<u64>, keep_alive: Option<KeepAlive>) -> Self {
-        Self { reader, left, keep_alive, rest: None, done: false }
+    /// `rest` is tied to this answer.
+    pub(super) fn new(body: MessageBody, keep_alive: Option<KeepAlive>, rest: Option<Rest>) -> Self {
+        Self { body, keep_alive, _rest: rest, dead: None, dying: None, broken: None }
     }
 
-    /// Ties the rest of the caller's body to this answer.
-    pub(super) fn with_rest(mut self, rest: Option<Rest>) -> Self {
-        self.rest = rest;
-        self
-    }
-
-    /// For an answer that has no body, whatever its fields say.
-    pub(super) async fn without_body(mut self, version: Version) -> Self {
-        // Reading to the end spares the tunnel a cancellation. The head was all of it: how it ends changes nothing.
-        while let Ok(Some(_)) = self.reader.event().await {}
-        // HTTP/2 has to end with the head, or a declared length would look broken (RFC 9113 §8.1.1). hyper's HTTP/1
-        // strips that length from a 304 whose body says that it has ended.
-        self.done = version == Version::HTTP_2;
-        self
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream() && self.broken.is_none()
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if self.done {
-            return Poll::Ready(None);
+        if let Some(error) = self.broken.take() {
+            return Poll::Ready(Some(Err(*error)));
         }
-        let Poll::Ready(event) = self.reader.poll_event(cx) else {
+        if self.dead.as_ref().is_some_and(CancellationToken::is_cancelled) {
+            return Poll::Ready(Some(Err(BodyError::Dead)));
+        }
+        let Poll::Ready(frame) = self.body.poll_frame(cx) else {
+            if let Some(dead) = &self.dead {
+                let dying = self.dying.get_or_insert_with(|| Box::pin(dead.clone().cancelled_owned()));
+                if dying.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Some(Err(BodyError::Dead)));
+                }
+            }
             return match &mut self.keep_alive {
                 Some(keep_alive) => keep_alive.poll_comment(cx).map(|comment| Some(Ok(Frame::data(comment)))),
                 None => Poll::Pending,
             };
         };
-        Poll::Ready(match event {
-            Ok(Some(Event::Data(piece))) => Some(self.piece(cx, piece).map(Frame::data)),
-            Ok(Some(Event::End(trailers))) => self.end(cx, trailers).transpose(),
-            Ok(Some(_)) | Ok(None) => {
-                self.done = true;
-                None
-            }
-            Err(error) => {
-                self.done = true;
-                tracing::debug!(%error, "answer broke off");
-                Some(Err(error.into()))
-            }
-        })
-    }
-
-    fn piece(&mut self, cx: &mut Context<'_>, piece: Bytes) -> Result<Bytes, BodyError> {
-        if let Some(left) = &mut self.left {
-            *left = left.checked_sub(piece.len() as u64).ok_or(BodyError::Length)?;
-            if *left == 0 {
-                self.read_to_fin(cx);
-            }
-        }
-        if let Some(keep_alive) = &mut self.keep_alive {
-            keep_alive.observe(&piece);
-        }
-        Ok(piece)
-    }
-
-    /// hyper asks for nothing more once a declared length is reached. Reading `END` and FIN now, as they have mostly
-    /// come already, spares the tunnel a cancellation of a request that is over.
-    fn read_to_fin(&mut self, cx: &mut Context<'_>) {
-        while let Poll::Ready(event) = self.reader.poll_event(cx) {
-            match event {
-                Ok(Some(Event::End(_))) => {}
-                _ => {
-                    self.done = true;
-                    return;
+        Poll::Ready(match frame {
+            Some(Ok(frame)) => {
+                if let (Some(keep_alive), Some(piece)) = (&mut self.keep_alive, frame.data_ref()) {
+                    keep_alive.observe(piece);
                 }
+                Some(Ok(frame))
             }
-        }
-        self.done = self.reader.is_ended();
-    }
-
-    fn end(&mut self, cx: &mut Context<'_>, trailers: Bytes) -> Result<Option<Frame<Bytes>>, BodyError> {
-        if self.left.is_some_and(|left| left > 0) {
-            self.done = true;
-            return Err(BodyError::Length);
-        }
-        self.read_to_fin(cx);
-        self.done = true;
-        if trailers.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(Frame::trailers(head::fields(trailers).map_err(ReadError::from)?)))
+            Some(Err(error)) => {
+                tracing::debug!(%error, "answer broke off");
+                // Both HTTP/1 and HTTP/2 drop what they have not written when they hear of an error.
+                self.broken = Some(Box::new(error.into()));
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            None => None,
+        })
     }
 }

@@ -5,8 +5,9 @@ use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -17,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::body::EdgeBody;
-use super::interim::{Interim, InterimIo};
+use super::interim::{Interim, InterimIo, Reset};
 use super::{Edge, handle, http2};
 use crate::config::{HEAD_DEADLINE, MAX_REQUEST_HEAD, TLS_HANDSHAKE_DEADLINE};
 
@@ -91,16 +92,18 @@ enum Listener {
 }
 
 async fn http1(
-    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    io: impl AsyncRead + AsyncWrite + Reset + Unpin + Send + 'static,
     peer: Peer,
     edge: Arc<Edge>,
     stop: CancellationToken,
     listener: Listener,
 ) {
-    let (io, interim) = InterimIo::new(io);
-    let peer = Arc::new(Peer { interim: Some(interim), ..peer });
+    let (io, queue) = InterimIo::new(io);
+    let peer = Arc::new(Peer { interim: Some(Interim::Http1(queue.clone())), ..peer });
     let address = peer.address;
-    let service = service_fn(move |request: Request<Incoming>| {
+    let is_http10 = AtomicBool::new(false);
+    let service = service_fn(|request: Request<Incoming>| {
+        is_http10.store(request.version() < Version::HTTP_11, Ordering::Relaxed);
         let (edge, peer) = (edge.clone(), peer.clone());
         async move {
             Ok::<Response<EdgeBody>, Infallible>(match listener {
@@ -126,5 +129,9 @@ async fn http1(
     };
     if let Err(error) = result {
         tracing::debug!(peer = %address, %error, "connection ended");
+        // An answer to HTTP/1.0 may end with its connection (RFC 9112 §6.3): a broken one must not look like that.
+        if error.is_user() && is_http10.load(Ordering::Relaxed) {
+            queue.reset_on_close();
+        }
     }
 }

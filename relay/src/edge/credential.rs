@@ -1,25 +1,27 @@
 //! What a caller presents: `Authorization: Bearer` (RFC 6750 §2.1) or `X-API-Key`.
 
+use std::sync::Arc;
+
 use gantz_shared::limits::MAX_TOKEN_LEN;
 use gantz_shared::token::is_b64token;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::answer::Failure;
-use crate::tunnels::{Admission, Tunnel};
+use crate::tunnels::{Admission, Token, Tunnel};
 
 /// The field for callers that cannot set `Authorization`.
 pub(super) const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// Lets a caller in, with the id of its token, or says why not.
+/// Lets a caller in, with its token, or says why not.
 ///
 /// A token in the query string is not looked for: URLs end up in logs and histories (RFC 6750 §5.3), so such a request
 /// has presented nothing.
-pub(super) fn admit(tunnel: &Tunnel, fields: &HeaderMap) -> Result<String, Failure> {
+pub(super) fn admit(tunnel: &Tunnel, fields: &HeaderMap) -> Result<Arc<Token>, Failure> {
     let presented = presented(fields).ok_or(Failure::MissingToken)?;
     // What is malformed is compared all the same, so that it takes no other time than what is wrong.
     let admission = tunnel.admit(presented.unwrap_or_default());
     match (presented, admission) {
-        (Ok(_), Admission::Granted(id)) => Ok(id),
+        (Ok(_), Admission::Granted(token)) => Ok(token),
         (Ok(_), Admission::Expired) => Err(Failure::ExpiredToken),
         _ => Err(Failure::InvalidToken),
     }

@@ -10,7 +10,7 @@ use gantz_shared::fields::{
 use gantz_shared::reset::StreamCode;
 use gantz_shared::wire::head::ResponseHead;
 use gantz_shared::wire::{self, Event, WireError};
-use gantz_transport::{FrameReader, FrameWriter, ReadError};
+use gantz_transport::{FrameReader, FrameWriter, MessageBody, ReadError};
 use http::header::{self, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -18,6 +18,7 @@ use http::{Method, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::answer::Failure;
@@ -29,22 +30,40 @@ use super::keep_alive::KeepAlive;
 use super::upload::{Rest, Upload, UploadError, upload};
 use super::{Edge, handle};
 use crate::config::CONTINUE_WAIT;
-use crate::tunnels::{OpenError, Tunnel};
+use crate::tunnels::Token;
+
+/// A request stream to the agent.
+pub(super) type Stream = (FrameWriter, FrameReader);
 
 /// A request that may go through.
 pub(super) struct Admitted {
-    pub(super) tunnel: Arc<Tunnel>,
-    /// Id of the caller's token; empty where the tunnel is open.
-    pub(super) token: String,
+    /// The caller's token; none where the tunnel is open.
+    pub(super) token: Option<Arc<Token>>,
     pub(super) authority: Authority,
     pub(super) scheme: Scheme,
     pub(super) client: IpAddr,
 }
 
-/// Forwards the request and answers with what comes back, or with what went wrong. Cancel-safe: dropped, it cancels
-/// the request.
+/// Refuses what no stream needs to be opened for.
+pub(super) fn check(parts: &Parts, edge: &Edge) -> Result<(), Failure> {
+    let declared =
+        fields::content_length(&parts.headers).map_err(|_| Failure::BadRequest("Content-Length is not one number."))?;
+    match limit(edge) {
+        Some(limit) if declared > Some(limit) => Err(Failure::BodyTooLarge { limit }),
+        _ => Ok(()),
+    }
+}
+
+/// Bytes that a request's body may have.
+fn limit(edge: &Edge) -> Option<u64> {
+    (edge.config.max_body > 0).then_some(edge.config.max_body)
+}
+
+/// Forwards the request and answers with what comes back, or with what went wrong; gives it up when the token dies.
+/// Cancel-safe: dropped, it cancels the request.
 pub(super) async fn exchange<B>(
     admitted: Admitted,
+    stream: Stream,
     mut parts: Parts,
     body: B,
     on_upgrade: Option<OnUpgrade>,
@@ -55,14 +74,21 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::fmt::Display + Send,
 {
-    match forward(admitted, &mut parts, body, on_upgrade, edge, peer).await {
-        Ok(response) => response,
+    let token = admitted.token.clone();
+    let forwarded = forward(admitted, stream, &mut parts, body, on_upgrade, edge, peer);
+    let forwarded = match &token {
+        None => forwarded.await,
+        Some(token) => token.dead().run_until_cancelled(forwarded).await.unwrap_or(Err(Failure::InvalidToken)),
+    };
+    match forwarded {
+        Ok(response) => response.map(|body| body.until(token.map(|token| token.dead().clone()))),
         Err(failure) => failure.answer(&parts.headers),
     }
 }
 
 async fn forward<B>(
     admitted: Admitted,
+    (mut writer, mut reader): Stream,
     parts: &mut Parts,
     body: B,
     on_upgrade: Option<OnUpgrade>,
@@ -76,22 +102,13 @@ where
     // RFC 9110 §15.2: an HTTP/1.0 caller takes none.
     let interim = peer.interim.as_ref().filter(|_| parts.version > Version::HTTP_10);
     let max_body = edge.config.max_body;
-    let limit = (max_body > 0).then_some(max_body);
-    let declared =
-        fields::content_length(&parts.headers).map_err(|_| Failure::BadRequest("Content-Length is not one number."))?;
-    if limit.is_some_and(|limit| declared > Some(limit)) {
-        return Err(Failure::BodyTooLarge { limit: max_body });
-    }
+    let limit = limit(edge);
     let has_body = !body.is_end_stream();
     // An upgrade needs a connection of its own (RFC 9110 §7.8) and, here, a request without a body.
     let upgrade = on_upgrade
         .filter(|_| parts.version == Version::HTTP_11 && !has_body)
         .and_then(|on_upgrade| Some((on_upgrade, fields::upgrade(&parts.headers)?.clone())));
 
-    let (mut writer, mut reader) = admitted.tunnel.open().await.map_err(|error| match error {
-        OpenError::Busy => Failure::TunnelBusy,
-        OpenError::Lost(_) => Failure::TunnelLost,
-    })?;
     let wants_continue = has_body && expects_continue(&parts.headers);
     encode_head(&admitted, parts, has_body, upgrade.as_ref().map(|(_, protocol)| protocol), &mut writer)?;
 
@@ -99,7 +116,8 @@ where
         writer.flush().await.map_err(|_| Failure::TunnelLost)?;
         let head = response_head(&mut reader, interim).await?;
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
-            return switch(on_upgrade, head, writer, reader, edge).await;
+            let dead = admitted.token.as_ref().map(|token| token.dead().clone());
+            return switch(on_upgrade, head, (writer, reader), dead, edge).await;
         }
         // The answer is here: an agent that has stopped reading its request needs no end of it.
         if let Err(error) = writer.end(None, |_| true).await {
@@ -166,7 +184,7 @@ fn encode_head(
             parts.headers.remove(header::TE);
         }
     }
-    let is_open = admitted.tunnel.policy().open;
+    let is_open = admitted.token.is_none();
     let nominated = Nominated::by(&parts.headers);
     let keep = |name: &HeaderName| {
         let ends_here = match *name {
@@ -188,7 +206,7 @@ fn encode_head(
         &admitted.authority,
         path,
         Some(admitted.client),
-        &admitted.token,
+        admitted.token.as_ref().map_or("", |token| token.id()),
         upgrade,
         &parts.headers,
         keep,
@@ -280,12 +298,17 @@ async fn respond(
     // A comment in what is encoded, or has a declared length, would break it.
     let takes_comments = is_events && length.is_none() && !head.fields.contains_key(header::CONTENT_ENCODING);
     let keep_alive = takes_comments.then(|| KeepAlive::new(edge.config.sse_keep_alive));
-    let mut download = Download::new(reader, length.filter(|_| has_body), keep_alive).with_rest(rest);
+    let mut body = MessageBody::new(reader, length.filter(|_| has_body));
     if !has_body {
-        download = download.without_body(request.version).await;
+        body.read_over().await;
+        // HTTP/2 has to end with the head, or a declared length would look broken (RFC 9113 §8.1.1). hyper's HTTP/1
+        // strips that length from a 304 whose body says that it has ended.
+        if request.version == Version::HTTP_2 {
+            body.end_here();
+        }
     }
 
-    let mut response = Response::new(EdgeBody::Download(download));
+    let mut response = Response::new(EdgeBody::Download(Download::new(body, keep_alive, rest)));
     *response.status_mut() = head.status;
     *response.headers_mut() = head.fields;
     if is_events {
@@ -299,8 +322,8 @@ async fn respond(
 async fn switch(
     on_upgrade: OnUpgrade,
     head: ResponseHead,
-    mut writer: FrameWriter,
-    mut reader: FrameReader,
+    (mut writer, mut reader): Stream,
+    dead: Option<CancellationToken>,
     edge: &Arc<Edge>,
 ) -> Result<Response<EdgeBody>, Failure> {
     let protocol = head.upgrade.ok_or(Failure::UpstreamInvalid)?;
@@ -313,9 +336,16 @@ async fn switch(
         Err(_) => return Err(Failure::TunnelLost),
     }
     edge.tasks.spawn(async move {
-        match on_upgrade.await {
-            Ok(io) => gantz_transport::splice::splice(&mut reader, &mut writer, TokioIo::new(io)).await,
-            Err(error) => tracing::debug!(%error, "caller went away before its upgrade"),
+        let io = match on_upgrade.await {
+            Ok(io) => TokioIo::new(io),
+            Err(error) => return tracing::debug!(%error, "caller went away before its upgrade"),
+        };
+        let spliced = gantz_transport::splice::splice(&mut reader, &mut writer, io);
+        match dead {
+            None => spliced.await,
+            Some(dead) => {
+                dead.run_until_cancelled(spliced).await;
+            }
         }
     });
     let mut response = Response::new(EdgeBody::Empty);

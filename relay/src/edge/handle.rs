@@ -1,6 +1,9 @@
 //! One request, from its head to its answer: route, then policy in the order preflight, origin, credential, and then
 //! the exchange with the agent.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use gantz_shared::reset::StreamCode;
 use http::header::{self, HeaderValue};
@@ -8,19 +11,18 @@ use http::request::Parts;
 use http::uri::Scheme;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
-use std::sync::Arc;
+use tokio::time::{Instant, timeout_at};
 use tower_service::Service;
 
-use super::answer::Failure;
+use super::answer::{Failure, Limit};
 use super::body::EdgeBody;
 use super::connection::Peer;
-use super::exchange::{self, Admitted};
+use super::exchange::{self, Admitted, Stream};
 use super::linger::Lingering;
-use super::route::{Target, route};
-
+use super::route::{Route, Target, route};
 use super::{Edge, credential, forwarded, origin};
 use crate::directory::Found;
-use crate::tunnels::Tunnel;
+use crate::tunnels::{OpenError, Token, Tunnel};
 
 /// Answers a request. Cancel-safe: dropped, it cancels the request at the local server.
 pub(super) async fn handle<B>(mut request: Request<B>, edge: &Arc<Edge>, peer: &Peer) -> Response<EdgeBody>
@@ -36,59 +38,130 @@ where
         Ok(route) => route,
         Err(failure) => return failure.answer(&parts.headers),
     };
-    let found = match &route.target {
-        Target::Apex => return apex(parts, edge).await,
-        Target::Nothing => Found::Unknown,
-        Target::Tunnel(name) => edge.directory.find(name),
-        Target::Only => edge.directory.only(),
-    };
-    let tunnel = match found {
-        Found::Here(tunnel) => tunnel,
-        Found::Unknown => return Failure::TunnelNotFound.answer(&parts.headers),
-        Found::Away(back) => match hold(edge, &route.target, &back).await {
-            Some(tunnel) => tunnel,
-            None => return Failure::AgentOffline.answer(&parts.headers),
-        },
-    };
-
-    let origin = match origin::check(&parts, &route.authority, &tunnel.policy()) {
-        Ok(origin) => origin,
-        Err(failure) => return failure.answer(&parts.headers),
-    };
-    if let Some(origin) = &origin
-        && origin::is_preflight(&parts)
-    {
-        return origin::preflight(&parts, origin);
+    if route.target == Target::Apex {
+        return apex(parts, edge).await;
     }
-    let mut response = match admit(&tunnel, &parts) {
-        Err(failure) => failure.answer(&parts.headers),
-        Ok(token) => {
-            let trusted = &edge.config.trusted_proxies;
-            let admitted = Admitted {
-                tunnel,
-                token,
-                authority: route.authority,
-                scheme: forwarded::scheme(&parts.headers, peer.address, trusted, &edge.public.scheme),
-                client: forwarded::client(&parts.headers, peer.address, trusted),
-            };
-            exchange::exchange(admitted, parts, body, on_upgrade, edge, peer).await
-        }
+    let trusted = &edge.config.trusted_proxies;
+    let client = forwarded::client(&parts.headers, peer.address, trusted);
+    let passage = match pass(&parts, &route, client, edge).await {
+        Ok(passage) => passage,
+        Err(answer) => return *answer,
     };
-    if let Some(origin) = &origin {
+    let admitted = Admitted {
+        token: passage.token,
+        authority: route.authority,
+        scheme: forwarded::scheme(&parts.headers, peer.address, trusted, &edge.public.scheme),
+        client,
+    };
+    let mut response = exchange::exchange(admitted, passage.stream, parts, body, on_upgrade, edge, peer).await;
+    if let Some(origin) = &passage.origin {
         origin::allow(response.headers_mut(), origin);
     }
     response
 }
 
-/// The token's id; empty where the tunnel is open.
-fn admit(tunnel: &Tunnel, parts: &Parts) -> Result<String, Failure> {
-    if tunnel.policy().open {
-        return Ok(String::new());
+/// A request that may go through, and what it goes through.
+struct Passage {
+    stream: Stream,
+    /// None where the tunnel is open.
+    token: Option<Arc<Token>>,
+    /// The page that the request comes from.
+    origin: Option<HeaderValue>,
+}
+
+/// Finds the tunnel, asks its policy, and opens a stream; or says what the edge answers instead. A tunnel that turns
+/// out to be dead is waited for like one that is away: nothing of the request has left yet.
+async fn pass(parts: &Parts, route: &Route, client: IpAddr, edge: &Edge) -> Result<Passage, Box<Response<EdgeBody>>> {
+    let give_up = Instant::now() + edge.config.hold;
+    let refuse = |failure: Failure, origin: Option<&HeaderValue>| {
+        let mut response = failure.answer(&parts.headers);
+        if let Some(origin) = origin {
+            origin::allow(response.headers_mut(), origin);
+        }
+        Box::new(response)
+    };
+    loop {
+        let tunnel = match find(edge, &route.target, give_up).await {
+            Ok(tunnel) => tunnel,
+            Err(failure) => {
+                // Whoever may call any tunnel from a page may read there that this one is not to be had.
+                let origin = origin::check(parts, &route.authority, &[]).ok().flatten();
+                return Err(refuse(failure, origin.as_ref()));
+            }
+        };
+        let origin = origin::check(parts, &route.authority, tunnel.allowed_origins())
+            .map_err(|failure| refuse(failure, None))?;
+        if let Some(origin) = &origin
+            && origin::is_preflight(parts)
+        {
+            return Err(Box::new(origin::preflight(parts, origin)));
+        }
+        let admitted =
+            admit(&tunnel, parts, client, edge).and_then(|token| exchange::check(parts, edge).map(|()| token));
+        let token = admitted.map_err(|failure| refuse(failure, origin.as_ref()))?;
+        match tunnel.open().await {
+            Ok(stream) => return Ok(Passage { stream, token, origin }),
+            Err(OpenError::Busy) => return Err(refuse(Failure::TunnelBusy, origin.as_ref())),
+            Err(OpenError::Lost(lost)) => {
+                tracing::debug!(%lost, "tunnel found dead");
+                if timeout_at(give_up, tunnel.ended()).await.is_err() {
+                    return Err(refuse(Failure::AgentOffline, origin.as_ref()));
+                }
+            }
+        }
     }
-    if is_authorization_discovery(parts.uri.path()) {
+}
+
+/// The tunnel of a request. One whose agent is away is waited for until `give_up`, if not too many wait already.
+async fn find(edge: &Edge, target: &Target, give_up: Instant) -> Result<Arc<Tunnel>, Failure> {
+    let look = || match target {
+        Target::Tunnel(name) => edge.directory.find(name),
+        Target::Only => edge.directory.only(),
+        Target::Apex | Target::Nothing => Found::Unknown,
+    };
+    let back = match look() {
+        Found::Here(tunnel) => return Ok(tunnel),
+        Found::Unknown => return Err(Failure::TunnelNotFound),
+        Found::Away(back) => back,
+    };
+    let _permit = edge.held.try_acquire().map_err(|_| Failure::AgentOffline)?;
+    let notified = back.notified();
+    // The agent may have come back between the first look and this one; from here on nothing is missed.
+    if let Found::Here(tunnel) = look() {
+        return Ok(tunnel);
+    }
+    timeout_at(give_up, notified).await.map_err(|_| Failure::AgentOffline)?;
+    match look() {
+        Found::Here(tunnel) => Ok(tunnel),
+        _ => Err(Failure::AgentOffline),
+    }
+}
+
+/// The caller's token, none where the tunnel is open; or why it may not call, or not now.
+fn admit(tunnel: &Tunnel, parts: &Parts, client: IpAddr, edge: &Edge) -> Result<Option<Arc<Token>>, Failure> {
+    let rates = &edge.config.rates;
+    let token = if tunnel.is_open() {
+        None
+    } else if is_authorization_discovery(parts.uri.path()) {
         return Err(Failure::NoAuthorizationServer);
-    }
-    credential::admit(tunnel, &parts.headers)
+    } else {
+        edge.guesses.check(client).map_err(|wait| Failure::RateLimited {
+            limit: Limit::Guesses,
+            rate: rates.guess,
+            wait,
+        })?;
+        let admitted = credential::admit(tunnel, &parts.headers);
+        if let Err(Failure::InvalidToken) = admitted {
+            edge.guesses.failed(client);
+        }
+        let token = admitted?;
+        let limited = |wait| Failure::RateLimited { limit: Limit::Token, rate: token.rate(), wait };
+        token.bucket().take().map_err(limited)?;
+        Some(token)
+    };
+    let limited = |wait| Failure::RateLimited { limit: Limit::Tunnel, rate: rates.tunnel, wait };
+    tunnel.bucket().take().map_err(limited)?;
+    Ok(token)
 }
 
 /// Where clients look for an authorization server before they have a token (RFC 8414 §3, RFC 9728 §3). A 401 there
@@ -99,25 +172,6 @@ fn is_authorization_discovery(path: &str) -> bool {
         || path
             .strip_prefix("/.well-known/")
             .is_some_and(|rest| rest.starts_with("oauth-") || rest.starts_with("openid-configuration"))
-}
-
-/// Waits for an agent that is away for a moment, if not too many wait already.
-async fn hold(edge: &Edge, target: &Target, back: &tokio::sync::Notify) -> Option<Arc<Tunnel>> {
-    let _permit = edge.held.try_acquire().ok()?;
-    let find = || match match target {
-        Target::Tunnel(name) => edge.directory.find(name),
-        _ => edge.directory.only(),
-    } {
-        Found::Here(tunnel) => Some(tunnel),
-        _ => None,
-    };
-    let notified = back.notified();
-    // The agent may have come back between the first look and this one; from here on nothing is missed.
-    if let Some(tunnel) = find() {
-        return Some(tunnel);
-    }
-    tokio::time::timeout(edge.config.hold, notified).await.ok()?;
-    find()
 }
 
 async fn apex(parts: Parts, edge: &Edge) -> Response<EdgeBody> {

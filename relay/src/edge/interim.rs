@@ -14,6 +14,8 @@ use bytes::{Buf, Bytes, BytesMut};
 use h2::server::SendResponse;
 use http::{HeaderMap, Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
 /// What the two ends share.
 #[derive(Debug, Default)]
@@ -23,6 +25,26 @@ struct Shared {
     /// Looked at first, so that a connection without interim answers never takes the lock.
     waiting: AtomicBool,
     queue: Mutex<BytesMut>,
+    /// The connection is to end with a reset.
+    reset: AtomicBool,
+}
+
+/// A connection that can end with a reset.
+pub(super) trait Reset {
+    /// From now on, closing it resets it.
+    fn reset_on_close(&self) -> io::Result<()>;
+}
+
+impl Reset for TcpStream {
+    fn reset_on_close(&self) -> io::Result<()> {
+        self.set_zero_linger()
+    }
+}
+
+impl Reset for TlsStream<TcpStream> {
+    fn reset_on_close(&self) -> io::Result<()> {
+        self.get_ref().0.set_zero_linger()
+    }
 }
 
 /// Where a request's informational answers go.
@@ -61,6 +83,11 @@ impl Interim {
 pub(super) struct Queue(Arc<Shared>);
 
 impl Queue {
+    /// The connection is to end with a reset, and not with an end that a caller would take for an answer's.
+    pub(super) fn reset_on_close(&self) {
+        self.0.reset.store(true, Ordering::Release);
+    }
+
     /// Queues an informational answer; the connection writes it with its next flush. Left out when an earlier answer
     /// is still on its way out: informational answers are optional, and a mixed-up connection is not.
     fn push(&self, status: StatusCode, fields: &HeaderMap) {
@@ -86,19 +113,29 @@ impl Queue {
 
 /// The end that hyper writes to.
 #[derive(Debug)]
-pub(super) struct InterimIo<T> {
+pub(super) struct InterimIo<T: Reset> {
     inner: T,
     shared: Arc<Shared>,
 }
 
-impl<T> InterimIo<T> {
-    pub(super) fn new(inner: T) -> (Self, Interim) {
+impl<T: Reset> InterimIo<T> {
+    pub(super) fn new(inner: T) -> (Self, Queue) {
         let shared = Arc::new(Shared { flushed: AtomicBool::new(true), ..Shared::default() });
-        (Self { inner, shared: shared.clone() }, Interim::Http1(Queue(shared)))
+        (Self { inner, shared: shared.clone() }, Queue(shared))
     }
 }
 
-impl<T: AsyncWrite + Unpin> InterimIo<T> {
+impl<T: Reset> Drop for InterimIo<T> {
+    fn drop(&mut self) {
+        if self.shared.reset.load(Ordering::Acquire)
+            && let Err(error) = self.inner.reset_on_close()
+        {
+            tracing::debug!(%error, "connection was gone already");
+        }
+    }
+}
+
+impl<T: AsyncWrite + Reset + Unpin> InterimIo<T> {
     /// Writes what is queued, whole, before anything else may be written.
     fn poll_queue(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.shared.waiting.load(Ordering::Acquire) {
@@ -117,7 +154,7 @@ impl<T: AsyncWrite + Unpin> InterimIo<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for InterimIo<T> {
+impl<T: AsyncWrite + Reset + Unpin> AsyncWrite for InterimIo<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_queue(cx))?;
         self.shared.flushed.store(false, Ordering::Release);
@@ -150,7 +187,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for InterimIo<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for InterimIo<T> {
+impl<T: AsyncRead + Reset + Unpin> AsyncRead for InterimIo<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_read(cx, buf)
     }

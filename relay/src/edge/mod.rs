@@ -33,8 +33,9 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use connection::Transport;
 
-use crate::config::{Config, MAX_CONNECTIONS, MAX_HELD, PublicOrigin};
+use crate::config::{Config, MAX_CONNECTIONS, MAX_GUESSERS, MAX_HELD, PublicOrigin};
 use crate::directory::Directory;
+use crate::rates::Guesses;
 
 /// What every connection of the public shares.
 pub(crate) struct Edge {
@@ -43,6 +44,8 @@ pub(crate) struct Edge {
     directory: Arc<dyn Directory>,
     /// Connections that may still be accepted.
     connections: Arc<Semaphore>,
+    /// Who has shown wrong tokens.
+    guesses: Guesses,
     /// Requests that may still wait for an absent agent.
     held: Semaphore,
     /// What the relay says on its own name.
@@ -55,6 +58,7 @@ impl Edge {
     pub(crate) fn new(config: Config, public: PublicOrigin, directory: Arc<dyn Directory>) -> Arc<Self> {
         Arc::new(Self {
             apex: apex::router(&config.domain),
+            guesses: Guesses::new(config.rates.guess, MAX_GUESSERS),
             config,
             public,
             directory,

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use gantz_shared::fields::{Nominated, is_hop_by_hop};
 use gantz_shared::reset::StreamCode;
 use gantz_transport::{FrameWriter, WriteError};
@@ -43,8 +44,18 @@ where
 {
     let mut left = limit;
     let mut trailers: Option<HeaderMap> = None;
-    writer.flush().await.or_else(|error| ended_early(&error))?;
-    while let Some(frame) = body.frame().await {
+    loop {
+        // What is there leaves together with the head; when nothing is, the head does not wait for it.
+        let frame = match soon(&mut body).await {
+            Some(frame) => frame,
+            None => {
+                if let Err(error) = writer.flush().await {
+                    return ended_early(&error);
+                }
+                body.frame().await
+            }
+        };
+        let Some(frame) = frame else { break };
         let frame = match frame {
             Ok(frame) => frame,
             Err(error) => {
@@ -80,6 +91,19 @@ where
     let nominated = trailers.as_ref().map(Nominated::by).unwrap_or_default();
     let keep = |name: &http::HeaderName| !is_hop_by_hop(name) && !nominated.contains(name);
     writer.end(trailers.as_ref(), keep).await.or_else(|error| ended_early(&error))
+}
+
+/// The next frame, if it is there. hyper begins to read a body only when it is asked for it: a small one, which has
+/// mostly come with its head, is there by the next turn.
+async fn soon<B>(body: &mut B) -> Option<Option<Result<Frame<Bytes>, B::Error>>>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    if let Some(frame) = body.frame().now_or_never() {
+        return Some(frame);
+    }
+    tokio::task::yield_now().await;
+    body.frame().now_or_never()
 }
 
 /// An agent that needs no more of a body says so; the answer is on its way.

@@ -1,6 +1,7 @@
 //! Certificates: where they come from, and how they change under open connections.
 
 mod files;
+mod leaf;
 mod self_signed;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 pub(crate) use files::Watch;
+pub(crate) use leaf::Unfit;
 pub(crate) use self_signed::LocalCa;
 
 use crate::config::{Config, TlsConfig};
@@ -61,7 +63,7 @@ pub(crate) fn load(config: &Config) -> Result<Certificates, TlsError> {
             Ok(Certificates { current: Current::new(key), watch: None, ca: Some(ca) })
         }
         TlsConfig::Files { cert, key } => {
-            let (watch, certified) = Watch::load(cert, key)?;
+            let (watch, certified) = Watch::load(cert, key, leaf::Needs::of(config))?;
             Ok(Certificates { current: Current::new(certified), watch: Some(watch), ca: None })
         }
     }
@@ -93,6 +95,14 @@ pub enum TlsError {
         path: PathBuf,
         /// What is wrong with it.
         why: String,
+    },
+    /// A certificate that does not do for this relay.
+    #[error("certificate {}: {why}", path.display())]
+    Unfit {
+        /// Where it is.
+        path: PathBuf,
+        /// Why not.
+        why: Unfit,
     },
     /// Making a certificate failed.
     #[error("cannot make a certificate: {0}")]

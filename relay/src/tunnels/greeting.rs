@@ -37,6 +37,7 @@ impl Greeter {
                     resume: self.tickets.issue(&name, hello.access_key.as_ref()),
                     relay: concat!("gantz-relay/", env!("CARGO_PKG_VERSION")).to_owned(),
                     limits: self.limits,
+                    lives: tunnel.lives(),
                     name,
                 };
                 tracing::info!(name = %tunnel.name(), agent = ?agent, peer = %connection.remote_address(), open = hello.policy.open, "tunnel opened");
@@ -55,7 +56,7 @@ impl Greeter {
     fn claim(&self, connection: &Connection, hello: &Hello) -> Result<(Arc<Tunnel>, Right), Refused> {
         hello.policy.check().map_err(|error| refused(RefusalCode::InvalidHello, error.to_string()))?;
         let claim = |name: Name, right| {
-            let tunnel = Tunnel::new(name, connection.clone(), hello.policy.clone());
+            let tunnel = Tunnel::new(name, connection.clone(), hello.policy.clone(), &self.rates);
             self.directory.claim(&tunnel, right).map(|ghost| {
                 if let Some(ghost) = ghost {
                     ghost.close(CloseCode::Replaced, "the same agent opened a newer tunnel of this name");
@@ -109,7 +110,7 @@ impl Claim<'_> {
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
         if !self.is_welcome {
-            self.greeter.directory.release(self.tunnel, self.right == Right::Ticket);
+            self.greeter.release(self.tunnel, self.right == Right::Ticket);
         }
     }
 }

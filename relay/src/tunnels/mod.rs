@@ -4,14 +4,17 @@ mod greeting;
 mod listener;
 mod session;
 mod ticket;
+mod tokens;
 mod tunnel;
 
 pub(crate) use listener::serve;
 pub(crate) use ticket::Tickets;
-pub(crate) use tunnel::{Admission, OpenError, Tunnel};
+pub(crate) use tokens::{Admission, Token};
+pub(crate) use tunnel::{OpenError, Tunnel};
 
 use std::sync::Arc;
 
+use crate::config::Rates;
 use crate::directory::Directory;
 
 /// What greeting an agent needs to know.
@@ -24,4 +27,14 @@ pub(crate) struct Greeter {
     pub(crate) origin: String,
     /// What agents are told about limits.
     pub(crate) limits: gantz_shared::control::Limits,
+    /// How often callers may call.
+    pub(crate) rates: Rates,
+}
+
+impl Greeter {
+    /// Ends a tunnel's claim to its name; with `come_back` the name is kept for its holder's return.
+    fn release(&self, tunnel: &Tunnel, come_back: bool) {
+        self.directory.release(tunnel, come_back);
+        tunnel.set_ended();
+    }
 }

@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::{Greeter, Tunnel};
+use crate::config::CLOCK_LOOK;
 
 /// Runs one agent's connection from its first packet to its end. `greeted` is called when the handshake is over,
 /// however it ended.
@@ -32,6 +33,8 @@ pub(super) async fn run(
     };
 
     let ended = tokio::select! {
+        // First what the agent has said: a goodbye can come together with the connection's end.
+        biased;
         ended = converse(&tunnel, &mut sender, &mut receiver) => ended,
         lost = connection.closed() => Ended::Away(lost.to_string()),
         () = stop.cancelled() => Ended::Stopping,
@@ -48,7 +51,7 @@ pub(super) async fn run(
             connection.closed().await;
         }
     }
-    greeter.directory.release(&tunnel, !matches!(ended, Ended::Goodbye));
+    greeter.release(&tunnel, !matches!(ended, Ended::Goodbye));
     tracing::info!(name = %tunnel.name(), reason = %ended, "tunnel closed");
 }
 
@@ -115,13 +118,17 @@ impl std::fmt::Display for Ended {
 
 async fn converse(tunnel: &Tunnel, sender: &mut ControlSender, receiver: &mut ControlReceiver) -> Ended {
     loop {
-        let answered = match receiver.receive().await {
+        let message = tokio::select! {
+            message = receiver.receive() => message,
+            () = mourn(tunnel) => continue,
+        };
+        let answered = match message {
             Ok(Some(FromAgent::SetTokens { generation, tokens })) => {
                 if let Err(error) = control::check_tokens(&tokens) {
                     return Ended::Protocol(error.to_string());
                 }
-                tunnel.set_tokens(tokens);
-                sender.send(&FromRelay::TokensApplied { generation }).await
+                let lives = tunnel.set_tokens(tokens);
+                sender.send(&FromRelay::TokensApplied { generation, lives }).await
             }
             Ok(Some(FromAgent::Goodbye)) => return Ended::Goodbye,
             Ok(Some(_)) => return Ended::Protocol("hello came twice".into()),
@@ -130,8 +137,17 @@ async fn converse(tunnel: &Tunnel, sender: &mut ControlSender, receiver: &mut Co
         };
         match answered {
             Ok(()) => {}
-            Err(Error::Read(_) | Error::Write(_)) => return Ended::Away("the control stream broke off".into()),
+            Err(error @ (Error::Read(_) | Error::Write(_))) => return Ended::Away(error.to_string()),
             Err(error) => return Ended::Protocol(error.to_string()),
         }
+    }
+}
+
+/// Buries the dead tokens, and waits until it is time to do so again. Cancel-safe.
+async fn mourn(tunnel: &Tunnel) {
+    match tunnel.bury() {
+        // The clock may be set meanwhile: it is looked at from time to time.
+        Some(next) => tokio::time::sleep(next.min(CLOCK_LOOK)).await,
+        None => std::future::pending().await,
     }
 }

@@ -2,35 +2,33 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use arc_swap::{ArcSwap, Guard};
-use gantz_shared::control::{Policy, TokenEntry};
+use arc_swap::ArcSwap;
+use gantz_shared::control::{Policy, TokenEntry, TokenLife};
 use gantz_shared::limits::OPEN_STREAM_DEADLINE;
 use gantz_shared::name::Name;
 use gantz_shared::reset::CloseCode;
-use gantz_shared::token::Digest;
 use gantz_shared::wire::Direction;
 use gantz_transport::{Connection, Dropped, FrameReader, FrameWriter, Lost};
-use subtle::{Choice, ConditionallySelectable};
+use tokio_util::sync::CancellationToken;
+
+use super::tokens::{Admission, Tokens};
+use crate::config::Rates;
+use crate::rates::Bucket;
 
 /// See the module's head.
 pub(crate) struct Tunnel {
     id: u64,
     name: Name,
     connection: Connection,
-    policy: ArcSwap<Policy>,
-}
-
-/// What a credential is worth.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Admission {
-    /// The token with this id lets the caller in.
-    Granted(String),
-    /// The token was right once.
-    Expired,
-    /// No live token is like it.
-    Unknown,
+    open: bool,
+    allowed_origins: Vec<String>,
+    tokens: ArcSwap<Tokens>,
+    token_rate: gantz_shared::rate::Rate,
+    /// All of its callers together.
+    bucket: Bucket,
+    ended: CancellationToken,
 }
 
 /// Why no request stream was opened.
@@ -45,10 +43,19 @@ pub(crate) enum OpenError {
 }
 
 impl Tunnel {
-    pub(crate) fn new(name: Name, connection: Connection, policy: Policy) -> Arc<Self> {
+    pub(crate) fn new(name: Name, connection: Connection, policy: Policy, rates: &Rates) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Self { id, name, connection, policy: ArcSwap::from_pointee(policy) })
+        Arc::new(Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            name,
+            connection,
+            open: policy.open,
+            allowed_origins: policy.allowed_origins,
+            tokens: ArcSwap::from_pointee(Tokens::default().replaced(policy.tokens, rates.token)),
+            token_rate: rates.token,
+            bucket: Bucket::new(rates.tunnel),
+            ended: CancellationToken::new(),
+        })
     }
 
     /// Tells two tunnels of one name apart.
@@ -60,31 +67,43 @@ impl Tunnel {
         &self.name
     }
 
-    pub(crate) fn policy(&self) -> Guard<Arc<Policy>> {
-        self.policy.load()
+    /// Whether everybody may call, without a token.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open
     }
 
-    /// From now on these are the live tokens.
-    pub(crate) fn set_tokens(&self, tokens: Vec<TokenEntry>) {
-        let policy = Policy { tokens, ..Policy::clone(&self.policy.load()) };
-        self.policy.store(Arc::new(policy));
+    /// Browser origins that may call besides the tunnel's own and loopback ones.
+    pub(crate) fn allowed_origins(&self) -> &[String] {
+        &self.allowed_origins
     }
 
-    /// Compares what a caller presented with every live digest, without an early exit: neither the answer's time nor
-    /// the work tells which token was close, or whether there is one.
+    /// From now on these are the live tokens. Answers with when each of them dies.
+    pub(crate) fn set_tokens(&self, tokens: Vec<TokenEntry>) -> Vec<TokenLife> {
+        // Only this tunnel's own control stream sets them: nothing comes between the two.
+        let next = self.tokens.load().replaced(tokens, self.token_rate);
+        let lives = next.lives();
+        self.tokens.store(Arc::new(next));
+        lives
+    }
+
+    /// When each of the live tokens dies.
+    pub(crate) fn lives(&self) -> Vec<TokenLife> {
+        self.tokens.load().lives()
+    }
+
+    /// As [`Tokens::bury`].
+    pub(crate) fn bury(&self) -> Option<Duration> {
+        self.tokens.load().bury()
+    }
+
+    /// As [`Tokens::admit`].
     pub(crate) fn admit(&self, presented: &[u8]) -> Admission {
-        let policy = self.policy.load();
-        let presented = Digest::of(presented);
-        let mut found = u32::MAX;
-        for (index, token) in (0u32..).zip(&policy.tokens) {
-            let equal: Choice = presented.ct_eq(&token.digest);
-            found = u32::conditional_select(&found, &index, equal);
-        }
-        match policy.tokens.get(found as usize) {
-            None => Admission::Unknown,
-            Some(token) if is_expired(token) => Admission::Expired,
-            Some(token) => Admission::Granted(token.id.clone()),
-        }
+        self.tokens.load().admit(presented)
+    }
+
+    /// What all callers together may do.
+    pub(crate) fn bucket(&self) -> &Bucket {
+        &self.bucket
     }
 
     /// Opens a request stream. Its halves cancel the request when they are dropped early.
@@ -94,11 +113,17 @@ impl Tunnel {
         Ok((FrameWriter::new(send), FrameReader::new(recv, Direction::Response)))
     }
 
+    /// Waits until the directory has let go of this tunnel. Cancel-safe.
+    pub(crate) async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+
+    /// To be said when the directory has let go of it.
+    pub(super) fn set_ended(&self) {
+        self.ended.cancel();
+    }
+
     pub(crate) fn close(&self, code: CloseCode, reason: &str) {
         self.connection.close(code, reason);
     }
-}
-
-fn is_expired(token: &TokenEntry) -> bool {
-    token.expires_at.is_some_and(|at| SystemTime::UNIX_EPOCH + Duration::from_secs(at) <= SystemTime::now())
 }

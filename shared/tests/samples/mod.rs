@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bytes::{Bytes, BytesMut};
 use gantz_shared::control::{
-    FromAgent, FromRelay, Hello, Limits, Policy, RefusalCode, Refused, Secret, TokenEntry, Welcome, encode,
+    FromAgent, FromRelay, Hello, Limits, Policy, RefusalCode, Refused, Secret, TokenEntry, TokenLife, Welcome, encode,
 };
 use gantz_shared::name::Name;
 use gantz_shared::token::Digest;
@@ -190,16 +190,25 @@ pub(crate) fn other_frames() -> Vec<Named<Bytes>> {
     ]
 }
 
-/// Digests of known tokens, an hour and a label.
+/// Digests of known tokens, with every part and with none.
 pub(crate) fn tokens() -> Vec<TokenEntry> {
+    let parts = |token: TokenEntry| TokenEntry {
+        rate: Some("100/min:20".parse().unwrap()),
+        label: Some("laptop".into()),
+        ..token
+    };
     vec![
-        TokenEntry {
-            id: "t1".into(),
-            digest: Digest::of(b"abc"),
-            expires_at: Some(1_790_000_000),
-            label: Some("laptop".into()),
-        },
-        TokenEntry { id: "t2".into(), digest: Digest::of(b""), expires_at: None, label: None },
+        parts(TokenEntry { expires_at: Some(1_790_000_000), ..TokenEntry::new("t1", Digest::of(b"abc")) }),
+        parts(TokenEntry { ttl: Some(3600), ..TokenEntry::new("t2", Digest::of(b"def")) }),
+        TokenEntry::new("t3", Digest::of(b"")),
+    ]
+}
+
+/// When they die.
+fn lives() -> Vec<TokenLife> {
+    vec![
+        TokenLife { id: "t1".into(), expires_at: Some(1_790_000_000) },
+        TokenLife { id: "t3".into(), expires_at: None },
     ]
 }
 
@@ -244,6 +253,7 @@ pub(crate) fn from_relay() -> Vec<Named<FromRelay>> {
                 resume: Secret::new("ticket".into()),
                 relay: "gantz-relay/0.1.0".into(),
                 limits: Limits { max_body: 16 << 20 },
+                lives: lives(),
             }),
         ),
         ("refused, bad key", refused(RefusalCode::BadKey)),
@@ -261,7 +271,7 @@ pub(crate) fn from_relay() -> Vec<Named<FromRelay>> {
         ("refused, draining", refused(RefusalCode::Draining)),
         ("refused, too old", refused(RefusalCode::TooOld)),
         ("refused, unknown", refused(RefusalCode::Unknown)),
-        ("tokens_applied", FromRelay::TokensApplied { generation: 2 }),
+        ("tokens_applied", FromRelay::TokensApplied { generation: 2, lives: lives() }),
         ("draining", FromRelay::Draining { deadline_secs: 30 }),
     ]
 }

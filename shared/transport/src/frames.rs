@@ -199,6 +199,16 @@ impl FrameWriter {
         self.send.finish()
     }
 
+    /// Ends the stream without `END`: the peer gets all that was written, in order, and then knows that the message is
+    /// not whole. A reset would overtake what is still on its way. Not cancel-safe.
+    ///
+    /// # Errors
+    /// [`WriteError`]
+    pub async fn break_off(&mut self) -> Result<(), WriteError> {
+        self.flush().await?;
+        self.send.finish()
+    }
+
     /// Gives the message up.
     pub fn reset(&mut self, code: StreamCode) {
         self.send.reset(code);

@@ -42,6 +42,10 @@ async fn what_is_not_a_configuration_says_where_and_repeats_no_value() {
         "canary",
         "key: canary\nkey: canary",
         "key: *canary",
+        "print_config: canary",
+        "demo: canary",
+        "verbose: canary",
+        "log_format: canary",
         "token_ttl: {canary: 1}",
     ] {
         screens.push(format!("{}\n{}", rest.replace("canary", "…"), screen("gantz.yaml", &file(rest)).await));
@@ -52,9 +56,12 @@ async fn what_is_not_a_configuration_says_where_and_repeats_no_value() {
 #[tokio::test]
 async fn a_bad_value_names_file_and_key() {
     let mut screens = Vec::new();
-    for (target, rest) in
-        [("run --auth", "target: ftp://x"), ("run --auth 1", "token_ttl: soon"), ("run --auth 1", "relay: a:b")]
-    {
+    for (target, rest) in [
+        ("run --auth", "target: ftp://x"),
+        ("run --auth 1", "token_ttl: soon"),
+        ("run --auth 1", "relay: a:b"),
+        ("run --auth 1", "local_listen: \"8080\""),
+    ] {
         let ended = gantz(target).file("gantz.yaml", &file(rest)).end().await;
         assert_eq!(ended.code(), Some(2), "{ended}");
         screens.push(ended.to_string());

@@ -17,6 +17,38 @@ async fn relay_help() {
     assert_screen!("help_relay_serve", gantz_relay("serve --help").screen(0).await);
 }
 
+/// The long flags of a help screen, each with what is said about it.
+fn flags(help: &str) -> Vec<(String, String)> {
+    let mut flags: Vec<(String, String)> = Vec::new();
+    for line in help.lines() {
+        let begins = line.trim_start().trim_start_matches("-v, ").strip_prefix("--");
+        match begins.filter(|_| line.find('-').is_some_and(|column| column <= 6)) {
+            Some(flag) => {
+                let name = flag.split(|c: char| !c.is_ascii_lowercase() && c != '-').next().unwrap();
+                flags.push((name.to_owned(), String::new()));
+            }
+            None => {
+                if let Some((_, text)) = flags.last_mut() {
+                    text.push_str(line);
+                }
+            }
+        }
+    }
+    flags
+}
+
+#[tokio::test]
+async fn every_flag_has_its_environment_variable() {
+    for (cli, prefix, least) in [(gantz("run --help"), "GANTZ", 18), (gantz_relay("serve --help"), "GANTZ_RELAY", 17)] {
+        let flags = flags(&cli.end().await.stdout);
+        assert!(flags.len() >= least, "{flags:#?}");
+        for (flag, text) in flags {
+            let variable = format!("[env: {prefix}_{}]", flag.to_uppercase().replace('-', "_"));
+            assert!(text.contains(&variable), "--{flag} has no {variable}: {text}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn help_fits_80_columns() {
     for cli in

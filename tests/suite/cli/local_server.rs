@@ -1,6 +1,10 @@
 //! Looking at the local server: waited for, looked at, and told apart.
 
 use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn};
+use axum::response::IntoResponse;
 use axum::routing::{any, get};
 use gantz_tests::{Origin, echo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -32,6 +36,68 @@ async fn the_printed_url_is_the_one_that_the_server_speaks() {
         let server = Origin::axum(router);
         assert_eq!(path_of(&server.address().to_string()).await, expected);
     }
+}
+
+/// A server that lets only those in who show its own credential, and answers all others with this status.
+fn guarded(router: Router, status: StatusCode) -> Origin {
+    Origin::axum(router.layer(from_fn(move |request: Request, next: Next| async move {
+        match request.headers().get("authorization").is_some_and(|value| value == "Bearer canary") {
+            true => next.run(request).await,
+            false => status.into_response(),
+        }
+    })))
+}
+
+#[tokio::test]
+async fn it_is_asked_with_the_credential_that_callers_requests_get() {
+    let server = guarded(Router::new().route("/sse", events()), StatusCode::UNAUTHORIZED);
+    let run = format!("run --auth --local-listen 127.0.0.1:0 {} --upstream-header", server.address());
+    let mut running = gantz(&run).arg("Authorization: Bearer canary").start();
+    assert!(running.stdout.line("Tunnel URL:").await.ends_with("/sse"));
+    running.signal("INT").await;
+    let ended = running.end().await;
+    assert!(!ended.to_string().contains("canary") && !ended.stderr.contains("401"), "{ended}");
+}
+
+#[tokio::test]
+async fn it_is_asked_with_the_host_that_callers_requests_get() {
+    // As servers do that check it against DNS rebinding.
+    let check = from_fn(async |request: Request, next: Next| match request.headers()["host"] == "tools.internal" {
+        true => next.run(request).await,
+        false => StatusCode::NOT_FOUND.into_response(),
+    });
+    let server = Origin::axum(Router::new().route("/sse", events()).layer(check));
+    assert_eq!(path_of(&format!("{} --host-header tools.internal", server.address())).await, "/sse");
+    assert_eq!(path_of(&server.address().to_string()).await, "/");
+}
+
+#[tokio::test]
+async fn a_refusal_on_mcp_is_no_proof_where_events_come_on_sse() {
+    for status in [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN] {
+        let refuse = any(move || async move { status });
+        let server = Origin::axum(Router::new().route("/sse", events()).fallback(refuse));
+        assert_eq!(path_of(&server.address().to_string()).await, "/sse");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_a_credential_is_served_with_a_note() {
+    let both = || Router::new().route("/mcp", any(async || "yes")).route("/sse", events());
+    let only = |path: &str| Origin::axum(Router::new().route(path, any(async || StatusCode::UNAUTHORIZED)));
+    let mut notes = Vec::new();
+    for (server, path, expected) in [
+        (guarded(both(), StatusCode::UNAUTHORIZED), "", "/mcp"),
+        (guarded(both(), StatusCode::FORBIDDEN), "", "/mcp"),
+        (only("/mcp"), "", "/mcp"),
+        (only("/sse"), "", "/sse"),
+        (guarded(both(), StatusCode::UNAUTHORIZED), "/tools", "/tools"),
+    ] {
+        let target = format!("http://{}{path}", server.address());
+        let mut running = gantz(&format!("run --auth --local-listen 127.0.0.1:0 {target}")).start();
+        assert!(running.stdout.line("Tunnel URL:").await.ends_with(expected), "{}", running.stdout.now());
+        notes.push(running.stderr.line(" answers ").await);
+    }
+    assert_screen!("guarded", notes.join("\n"));
 }
 
 #[tokio::test]

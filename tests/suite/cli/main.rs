@@ -5,10 +5,12 @@
 mod bad_input;
 mod closed_output;
 mod config_file;
+mod contradictions;
 mod first_minute;
 mod help;
 mod json;
 mod local_server;
+mod logs;
 mod precedence;
 mod process;
 mod reaching_the_relay;

@@ -81,6 +81,43 @@ async fn everything_can_come_from_files_and_environment() {
 }
 
 #[tokio::test]
+async fn a_run_without_arguments_can_say_everything_in_a_file() {
+    let file = "auth: none\ndemo: true\njson: true\nlog_requests: true\nlocal_listen: 127.0.0.1:0\n";
+    let mut running = run("").file("gantz.yaml", file).start();
+    let ready = running.stdout.line("ready").await;
+    let ready: serde_json::Value = serde_json::from_str(&ready).unwrap();
+    let url = ready["url"].as_str().unwrap();
+    assert!(url.starts_with("http://localhost:") && url.ends_with("/mcp"), "{url}");
+    crate::relay_process::get(url).send().await.unwrap();
+    running.stdout.line(r#""event":"request""#).await;
+
+    let mut running = run("").file("gantz.yaml", &file.replace("json: true", "print_config: claude-code")).start();
+    running.stdout.line("claude mcp add").await;
+}
+
+#[tokio::test]
+async fn switches_of_a_file_can_be_switched_off() {
+    let file = "auth: none\ndemo: true\njson: true\nlocal_listen: 127.0.0.1:0\n";
+    let mut running = run("").file("gantz.yaml", file).env("GANTZ_JSON", "false").start();
+    running.stdout.line("Tunnel URL:").await;
+    assert!(heard(run("").file("gantz.yaml", file).env("GANTZ_DEMO", "0")).await.contains("no local server"));
+}
+
+#[tokio::test]
+async fn a_relative_ca_is_looked_for_where_the_file_is() {
+    let (relay, server) = (RelayProcess::start().await, echo());
+    let ca = std::fs::read_to_string(relay.ca()).unwrap();
+    let file = format!("relay: 127.0.0.1:{}\nrelay_ca: certificates/ca.pem\n", relay.port);
+    for (path, beside) in [("gantz.yaml", "certificates/ca.pem"), (USERS, "config/gantz/certificates/ca.pem")] {
+        let mut running = run(&format!("--auth {}", server.address())).file(path, &file).file(beside, &ca).start();
+        running.stdout.line("Tunnel URL:").await;
+    }
+    // A flag and a variable mean where they are typed.
+    let cli = run(&format!("--auth {} --relay-ca certificates/ca.pem", server.address())).file(USERS, &file);
+    assert!(heard(cli.file("config/gantz/certificates/ca.pem", &ca)).await.contains("--relay-ca certificates/ca.pem"));
+}
+
+#[tokio::test]
 async fn a_relay_in_a_file_gives_way_to_a_relay_inside() {
     let server = echo();
     let mut running = run(&format!("--auth --local-listen 127.0.0.1:0 {}", server.address()))

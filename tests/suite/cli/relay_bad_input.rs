@@ -1,6 +1,6 @@
 //! `gantz-relay serve`: what is wrong with flags, files and folders.
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::{CertificateParams, CertifiedKey, KeyPair, date_time_ymd, generate_simple_self_signed};
 
 use crate::process::Cli;
 use crate::screens::assert_screen;
@@ -69,6 +69,32 @@ async fn certificate_files_that_are_missing_broken_or_strangers() {
         serve(files).file("cert.pem", &cert).file("key.pem", &other_key).screen(2).await,
     ];
     assert_screen!("certificate_files", all.join("\n\n"));
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_for_today_or_not_for_every_name() {
+    let make = |names: &[&str], [from, to]: [i32; 2]| {
+        let mut params =
+            CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
+        params.not_before = date_time_ymd(from, 1, 1);
+        params.not_after = date_time_ymd(to, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        serve("--tls files --tls-cert cert.pem --tls-key key.pem")
+            .file("cert.pem", &params.self_signed(&key).unwrap().pem())
+            .file("key.pem", &key.serialize_pem())
+    };
+    const ALWAYS: [i32; 2] = [1990, 4000];
+    let all = [
+        make(&["relay.test", "*.relay.test"], [1990, 2001]).screen(2).await,
+        make(&["relay.test", "*.relay.test"], [3999, 4000]).screen(2).await,
+        make(&["relay.test"], ALWAYS).screen(2).await,
+        make(&["*.relay.test"], ALWAYS).screen(2).await,
+        make(&["a.test", "b.test", "c.test", "d.test", "e.test", "f.test", "g.test"], ALWAYS).screen(2).await,
+        // One name under the domain is not every name under it.
+        make(&["relay.test", "tools.relay.test"], ALWAYS).screen(2).await,
+        make(&[], ALWAYS).screen(2).await,
+    ];
+    assert_screen!("unfit_certificate", all.join("\n\n"));
 }
 
 #[tokio::test]

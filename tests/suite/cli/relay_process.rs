@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use gantz_tests::lasting_port;
 use reqwest::{RequestBuilder, Url};
+use rustls::RootCertStore;
 
 use crate::process::{Cli, Folder, Running, gantz, gantz_relay};
 
@@ -21,17 +22,28 @@ impl RelayProcess {
         Self::start_again(lasting_port(), Folder::new()).await
     }
 
+    /// As [`start`](Self::start), and logs all that there is, in this format.
+    pub(crate) async fn talkative(format: &str) -> Self {
+        let logs = [("GANTZ_RELAY_LOG", "trace"), ("GANTZ_RELAY_LOG_FORMAT", format)];
+        Self::start_with("--tls off", &logs, lasting_port(), Folder::new()).await
+    }
+
+    /// As [`talkative`](Self::talkative), with TLS of its own CA.
+    pub(crate) async fn talkative_tls() -> Self {
+        Self::start_with("--tls self-signed", &[("GANTZ_RELAY_LOG", "trace")], lasting_port(), Folder::new()).await
+    }
+
     /// On the port and with the state of one that was.
     pub(crate) async fn start_again(port: u16, folder: Folder) -> Self {
-        let command = "serve --domain relay.test --tls off --access open --state-dir state --drain 1s";
-        let mut running = gantz_relay(command)
-            .arg(format!("--listen=127.0.0.1:{port}"))
-            .arg("--admin-listen=127.0.0.1:0")
-            .within(&folder)
-            .start();
-        let line = running.stderr.line("relay serves").await;
-        let (_, rest) = line.split_once("agents=127.0.0.1:").expect("the agents' port");
-        let port = rest.split_whitespace().next().unwrap().parse().unwrap();
+        Self::start_with("--tls off", &[], port, folder).await
+    }
+
+    async fn start_with(tls: &str, env: &[(&str, &str)], port: u16, folder: Folder) -> Self {
+        let command = format!("serve --domain relay.test --access open --state-dir state --drain 1s {tls}");
+        let cli = env.iter().fold(gantz_relay(&command), |cli, (name, value)| cli.env(name, value));
+        let mut running =
+            cli.arg(format!("--listen=127.0.0.1:{port}")).arg("--admin-listen=127.0.0.1:0").within(&folder).start();
+        running.stderr.line("relay serves").await;
         Self { running, port, folder }
     }
 
@@ -73,16 +85,21 @@ impl Cli {
 
 /// A call to `url` on this machine, whatever its host is.
 pub(crate) fn get(url: &str) -> RequestBuilder {
+    client(url, RootCertStore::empty()).get(url)
+}
+
+/// A client of `url`'s host on this machine that believes these authorities. HTTP/2 where the edge has it.
+pub(crate) fn client(url: &str, roots: RootCertStore) -> reqwest::Client {
     let url: Url = url.parse().unwrap();
     let here = ([127, 0, 0, 1], url.port().expect("a port")).into();
     let host = url.host_str().unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    // Never asked: the edge is plain HTTP. reqwest wants one all the same.
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
+    let mut tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
-        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_root_certificates(roots)
         .with_no_client_auth();
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let builder = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy();
-    builder.resolve(host, here).build().unwrap().get(url)
+    builder.resolve(host, here).build().unwrap()
 }

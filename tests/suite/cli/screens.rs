@@ -25,6 +25,7 @@ pub(crate) const FILTERS: &[(&str, &str)] = &[
     (r"(TCP|UDP) port \d{5}\b", "$1 port [PORT]"),
     (r"\b[a-z]+-[a-z]+-[0-9a-z]{6}\b", "[NAME]"),
     (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "[TIME]"),
+    (r"\d{4}-\d\d-\d\d \d\d:\d\d UTC now", "[TIME] now"),
     (r"([0-9A-F]{2}:){31}[0-9A-F]{2}", "[SHA-256]"),
     (r"\(os error \d+\)", "(os error [N])"),
     (r"\d+ ms", "[N] ms"),

@@ -21,6 +21,9 @@ static PLACES: Semaphore = Semaphore::const_new(4);
 /// Far beyond the clients' own deadlines: only one that hangs meets it.
 const DEADLINE: Duration = Duration::from_secs(300);
 
+/// The same where there is nothing to wait for: a refusal is an answer, and the process is over about a second later.
+const REFUSAL_DEADLINE: Duration = Duration::from_secs(30);
+
 /// What [`Client::run`] makes a client wait in `long_call`, in seconds: more than the keep-alive's 15.
 pub(crate) const LONG_CALL_SECONDS: u64 = 20;
 
@@ -76,15 +79,17 @@ impl Route {
 impl Client {
     /// The results of `scenarios`, one a name, over `route`; what happened instead if there are none.
     pub(crate) async fn run(self, route: &Route, scenarios: &[&str]) -> Result<Value, String> {
+        let deadline = if scenarios == ["unauthorized"] { REFUSAL_DEADLINE } else { DEADLINE };
         let results = if self == Self::Rmcp {
-            rmcp_client::run(route, scenarios).await
+            let run = timeout(deadline, rmcp_client::run(route, scenarios)).await;
+            run.map_err(|_| format!("it hangs for more than {deadline:?}"))?
         } else {
             // A long call mostly waits: it takes no place from the others.
             let _place = match scenarios {
                 ["long_call"] => None,
                 _ => Some(PLACES.acquire().await.unwrap()),
             };
-            self.process(route, scenarios).await?
+            self.process(route, scenarios, deadline).await?
         };
         for scenario in scenarios {
             let result = results.get(*scenario).ok_or_else(|| format!("{scenario} has no result: {results}"))?;
@@ -95,7 +100,7 @@ impl Client {
         Ok(results)
     }
 
-    async fn process(self, route: &Route, scenarios: &[&str]) -> Result<Value, String> {
+    async fn process(self, route: &Route, scenarios: &[&str], deadline: Duration) -> Result<Value, String> {
         let home = TempDir::new().unwrap();
         let (mut command, version) = self.command(environments().await, &home);
         command.args(["--url", &route.url, "--transport", route.transport.flag(), "--require"]);
@@ -114,8 +119,8 @@ impl Client {
             command.env("SSL_CERT_FILE", &tunnel.ca).env("NODE_EXTRA_CA_CERTS", &tunnel.ca);
         }
         let mut process = Process::start(version, command);
-        let Ok(status) = timeout(DEADLINE, process.ended()).await else {
-            return Err(format!("it hangs:\n{}", process.stderr.tail()));
+        let Ok(status) = timeout(deadline, process.ended()).await else {
+            return Err(format!("it hangs for more than {deadline:?}:\n{}", process.stderr.tail()));
         };
         let stdout = process.stdout.bytes();
         let output: Value = serde_json::from_slice(&stdout)

@@ -52,10 +52,10 @@ async fn the_reference_server_over_http_sse() {
 
 #[tokio::test]
 async fn the_rust_server_over_streamable_http() {
-    // Without `reconnect`: after a client broke a stream off, this server's direct runs do not end either.
-    let results = run(servers::rmcp().await, false).await;
+    let results = run(servers::rmcp().await, true).await;
     for (client, results) in &results {
         reached(*client, results, "2026-07-28");
+        assert_eq!(results["reconnect"]["cut_by"], "server", "{client:?}");
         assert_eq!(results["cancel"]["server_saw_cancel"], true, "{client:?}");
     }
 }
@@ -102,7 +102,7 @@ async fn run(server: Server, resumes: bool) -> Vec<(Client, Value)> {
 }
 
 /// Every client of the server's transport: the Rust SDK has no HTTP+SSE.
-fn all(server: &Server) -> Vec<Client> {
+pub(crate) fn all(server: &Server) -> Vec<Client> {
     let mut clients = PYTHON_AND_TYPESCRIPT.to_vec();
     if server.transport == Transport::Http {
         clients.push(Client::Rmcp);

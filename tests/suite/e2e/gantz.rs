@@ -3,11 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gantz_tests::{DOMAIN, binaries};
+use gantz_tests::{DOMAIN, binaries, canary, logs};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::canary;
 use crate::process::{Process, command};
 
 /// A relay and its agents.
@@ -33,6 +32,7 @@ pub(crate) struct Tunnel {
 impl Gantz {
     /// Starts the relay.
     pub(crate) async fn start() -> Self {
+        logs::watch();
         let home = TempDir::new().unwrap();
         let cwd = folder(home.path(), "relay");
         let mut serve = command(binaries::gantz_relay(), &cwd);
@@ -67,6 +67,7 @@ impl Gantz {
             .arg(&ca)
             .args(target)
             .env("GANTZ_TOKEN", canary::TOKEN)
+            .env("GANTZ_KEY", canary::ACCESS_KEY)
             .env("GANTZ_LOG", "trace");
         let mut agent = Process::start("gantz run", run);
         let ready = agent
@@ -83,7 +84,7 @@ impl Gantz {
         tunnel
     }
 
-    /// Stops everything, and looks for the token in whatever was written.
+    /// Stops everything, and looks for the secrets in whatever was written.
     pub(crate) async fn finish(mut self) {
         for agent in &mut self.agents {
             let status = agent.stop().await;
@@ -115,15 +116,15 @@ fn without_ready(stdout: &[u8]) -> Vec<u8> {
     let lines = stdout.split_inclusive(|byte| *byte == b'\n');
     let (ready, others): (Vec<_>, Vec<_>) = lines.partition(|line| is_ready(line));
     assert_eq!(ready.len(), 1, "{}", String::from_utf8_lossy(stdout));
-    assert!(canary::leak(ready[0], canary::TOKEN).is_some(), "the search finds what is there");
+    assert!(canary::find(ready[0]).is_some(), "the search finds what is there");
     others.concat()
 }
 
 fn clean(what: &str, written: &[u8]) {
-    if let Some(spelling) = canary::leak(written, canary::TOKEN) {
+    if let Some(spelling) = canary::find(written) {
         let written = String::from_utf8_lossy(written);
-        let line = written.lines().find(|line| line.contains(&spelling)).unwrap_or("(over several lines)");
-        panic!("{what} holds the token, as {spelling}:\n{line}");
+        let line = written.lines().find(|line| line.contains(spelling)).unwrap_or("(over several lines)");
+        panic!("{what} holds a secret, as {spelling}:\n{line}");
     }
 }
 

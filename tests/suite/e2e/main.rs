@@ -7,10 +7,10 @@
 //! ```
 //!
 //! Every tunnel of this suite is opened with a token that is known beforehand, while relay and agent log everything
-//! they can: [`gantz::Gantz::finish`] stops them and looks for that token in each byte they wrote.
+//! they can: [`gantz::Gantz::finish`] stops them and looks for that token in each byte they wrote. What runs inside the
+//! test is searched as everywhere ([`gantz_tests::canary`]).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod canary;
 mod clients;
 mod compare;
 mod gantz;
@@ -18,6 +18,7 @@ mod process;
 mod rmcp_client;
 mod rmcp_scenarios;
 mod rmcp_server;
+mod rmcp_sessions;
 mod servers;
 mod setup;
 

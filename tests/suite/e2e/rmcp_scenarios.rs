@@ -99,7 +99,12 @@ async fn prompts(session: &Session) -> Outcome {
 
 async fn long_call(session: &Session) -> Outcome {
     let key = format!("{:032x}", rand::random::<u128>());
-    call(session, "wait", json!({ "seconds": LONG_CALL_SECONDS, "key": key })).await
+    let (tool, arguments) = match first(&names(session).await?, &["wait", "trigger-long-running-operation"])? {
+        tool @ "wait" => (tool, json!({ "seconds": LONG_CALL_SECONDS, "key": key })),
+        // Its one progress notification comes with the end.
+        tool => (tool, json!({ "duration": LONG_CALL_SECONDS, "steps": 1 })),
+    };
+    call(session, tool, arguments).await
 }
 
 async fn cancel(session: &Session) -> Outcome {

@@ -8,13 +8,14 @@ use std::time::Duration;
 use axum::Router;
 use rmcp::model::*;
 use rmcp::service::RequestContext;
-use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+
+use crate::rmcp_sessions::Sessions;
 
 /// How long a question about a call's state waits for that state before the answer is "no".
 const STATE_WAIT: Duration = Duration::from_secs(10);
@@ -23,10 +24,11 @@ const ASKED: &str = "asked";
 
 /// Serves `/mcp` until `stop`.
 pub(crate) async fn serve(listener: TcpListener, stop: CancellationToken) {
-    let sessions = LocalSessionManager::default();
+    let sessions = Arc::<Sessions>::default();
     let config = StreamableHttpServerConfig::default().with_cancellation_token(stop.clone());
     let calls = Arc::<Calls>::default();
-    let service = StreamableHttpService::new(move || Ok(Server { calls: calls.clone() }), Arc::new(sessions), config);
+    let server = Server { calls, sessions: sessions.clone() };
+    let service = StreamableHttpService::new(move || Ok(server.clone()), sessions, config);
     let router = Router::new().route_service("/mcp", service);
     axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await.unwrap();
 }
@@ -48,8 +50,10 @@ impl Calls {
     }
 }
 
+#[derive(Clone)]
 struct Server {
     calls: Arc<Calls>,
+    sessions: Arc<Sessions>,
 }
 
 impl ServerHandler for Server {
@@ -67,6 +71,11 @@ impl ServerHandler for Server {
             tool("echo", "Give back the message.", &[("message", "string")]),
             tool("add", "Add two numbers.", &[("a", "integer"), ("b", "integer")]),
             tool("count", "Report progress `steps` times.", &[("steps", "integer")]),
+            tool(
+                "interrupted_count",
+                "As `count`, with the stream closed after `cut_after`.",
+                &[("steps", "integer"), ("cut_after", "integer")],
+            ),
             tool("wait", "Stay silent, then answer.", &[("seconds", "number"), ("key", "string")]),
             tool("call_reached", "Whether that `wait` got there.", &[("key", "string"), ("state", "string")]),
             tool("ask_model", "Ask the client's model.", &[("prompt", "string")]),
@@ -85,7 +94,11 @@ impl ServerHandler for Server {
         let result = match &*request.name {
             "echo" => text("message").to_owned(),
             "add" => (number("a") + number("b")).to_string(),
-            "count" => count(number("steps"), &context).await?,
+            "count" => count(number("steps"), None, &context).await?,
+            "interrupted_count" => {
+                let cut = Cut { after: number("cut_after") as u32, sessions: &self.sessions };
+                count(number("steps"), Some(cut), &context).await?
+            }
             "wait" => {
                 let call = self.calls.get(text("key"));
                 call.started.cancel();
@@ -169,13 +182,34 @@ fn tool(name: &'static str, description: &'static str, arguments: &[(&str, &str)
     Tool::new(name, description, schema)
 }
 
-async fn count(steps: f64, context: &RequestContext<RoleServer>) -> Result<String, ErrorData> {
+/// When the stream of a call is closed, and where that is done.
+struct Cut<'a> {
+    after: u32,
+    sessions: &'a Sessions,
+}
+
+async fn count(steps: f64, cut: Option<Cut<'_>>, context: &RequestContext<RoleServer>) -> Result<String, ErrorData> {
     let token = context.meta.get_progress_token();
+    let mut resumed = None;
     for step in 1..=steps as u32 {
         if let Some(token) = token.clone() {
             let progress = ProgressNotificationParam::new(token, step.into()).with_total(steps);
             let sent = context.peer.notify_progress(progress).await;
             sent.map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+        }
+        if let Some(cut) = cut.as_ref().filter(|cut| cut.after == step) {
+            let parts = context.extensions.get::<http::request::Parts>();
+            let session = parts.and_then(|parts| parts.headers.get("mcp-session-id")?.to_str().ok());
+            let session = session.ok_or_else(|| ErrorData::invalid_params("only sessions have resumption", None))?;
+            let cut = cut.sessions.cut(session, &context.id).await;
+            resumed = Some(cut.map_err(|why| ErrorData::internal_error(why, None))?);
+        }
+    }
+    if let Some(resumed) = resumed {
+        // The SDK forgets a stream with its result: one that is there before the client has come back would be lost.
+        tokio::select! {
+            () = resumed.cancelled() => {}
+            () = context.ct.cancelled() => return Err(ErrorData::internal_error("cancelled", None)),
         }
     }
     Ok(format!("counted to {steps}"))

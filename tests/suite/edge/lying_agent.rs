@@ -103,7 +103,8 @@ fn after_the_head() -> Vec<(&'static str, Bytes, Bytes, Then)> {
         ("trailers for the connection", head(200, &[]), frame(3, &payload(0, &[("te", "x")])[3..]), Fin),
         ("less than declared", sized.clone(), END, Fin),
         ("less than declared, and FIN", sized.clone(), Bytes::new(), Fin),
-        ("more than declared", sized, data("far too much"), Nothing),
+        ("more than declared", sized.clone(), data("far too much"), Nothing),
+        ("another piece behind what was declared", sized, all(&[data("more"), data("more"), END]), Fin),
     ]
 }
 

@@ -6,7 +6,7 @@ use gantz_shared::control::{FromAgent, FromRelay, Hello, Policy, Refused, Welcom
 use gantz_shared::reset::CloseCode;
 use gantz_shared::wire::head::RequestHead;
 use gantz_shared::wire::{self, Direction, Event};
-use gantz_tests::{DOMAIN, client, within};
+use gantz_tests::{DOMAIN, canary, client, within};
 use gantz_transport::control::{ControlReceiver, ControlSender, channel};
 use gantz_transport::quic::Dialer;
 use gantz_transport::{Connection, Dropped, FrameReader, Lost, SendStream};
@@ -40,7 +40,7 @@ pub(crate) async fn connect(relay: &Relay) -> (Dialer, Connection) {
 pub(crate) fn hello() -> Hello {
     Hello {
         agent: "test".into(),
-        access_key: None,
+        access_key: Some(canary::access_key()),
         wanted_name: None,
         resume: None,
         policy: Policy { open: true, ..Policy::default() },

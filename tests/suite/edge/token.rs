@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use gantz_agent::{Agent, RelayAddress};
 use gantz_shared::control::{FromAgent, FromRelay, Hello, Policy, TokenEntry};
-use gantz_shared::token::{Digest, Token};
+use gantz_shared::token::Digest;
 use gantz_tests::world::{policy, trust};
-use gantz_tests::{World, client, echo, relay, within};
-use rand::rngs::SysRng;
+use gantz_tests::{World, canary, client, echo, relay, within};
 
 use super::raw_agent::{hello, open};
 
@@ -93,7 +92,7 @@ async fn a_token_in_the_query_is_no_token() {
 #[tokio::test]
 async fn a_token_opens_its_own_tunnel_only() {
     let world = relay().server(echo()).start().await;
-    let other = Token::generate(&mut SysRng).unwrap();
+    let other = canary::other_token();
     let address = RelayAddress { host: "127.0.0.1".into(), port: world.relay.agent_addr().port() };
     let target = format!("http://{}", world.server.address()).parse().unwrap();
     let mut config = gantz_agent::Config::new(address, trust(&world.relay), target);
@@ -125,18 +124,13 @@ async fn a_tunnel_without_tokens_lets_nobody_in() {
 #[tokio::test]
 async fn new_tokens_count_from_the_moment_they_are_applied() {
     let relay = relay().start_relay();
-    let entry = |token: &str| TokenEntry {
-        id: "t".into(),
-        digest: Digest::of(token.as_bytes()),
-        expires_at: None,
-        label: None,
-    };
+    let entry = |token: &str| TokenEntry::new(token, Digest::of(token.as_bytes()));
     let tokens = Policy { tokens: vec![entry("old")], ..Policy::default() };
     let mut agent = open(&relay, Hello { policy: tokens, ..hello() }).await.unwrap();
     let set = FromAgent::SetTokens { generation: 7, tokens: vec![entry("new"), entry("newer")] };
     agent.sender.send(&set).await.unwrap();
     match within("the answer", agent.receiver.receive()).await.unwrap() {
-        Some(FromRelay::TokensApplied { generation }) => assert_eq!(generation, 7),
+        Some(FromRelay::TokensApplied { generation, .. }) => assert_eq!(generation, 7),
         other => panic!("{other:?}"),
     }
     let caller = client::reqwest(&relay, &agent.host(), false);
@@ -145,7 +139,32 @@ async fn new_tokens_count_from_the_moment_they_are_applied() {
     for token in ["new", "newer"] {
         let (answer, ()) = tokio::join!(caller.get(&agent.welcome.url).bearer_auth(token).send(), async {
             let request = agent.request().await;
-            assert_eq!(request.head.token, "t");
+            assert_eq!(request.head.token, token);
+            request.answer("in").await;
+        });
+        assert_eq!(answer.unwrap().status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_listed_twice_lives_as_long_as_its_longest_life() {
+    let relay = relay().start_relay();
+    let entry = |id: &str, expires_at| TokenEntry { expires_at, ..TokenEntry::new(id, Digest::of(b"twice")) };
+    for (tokens, expected) in [
+        (vec![entry("dead", Some(1)), entry("live", Some(u64::MAX))], Some("live")),
+        (vec![entry("live", None), entry("dead", Some(1))], Some("live")),
+        (vec![entry("dead", Some(1)), entry("dead too", Some(0))], None),
+    ] {
+        let agent = open(&relay, Hello { policy: Policy { tokens, ..Policy::default() }, ..hello() }).await.unwrap();
+        let caller = client::reqwest(&relay, &agent.host(), false);
+        let call = caller.get(&agent.welcome.url).bearer_auth("twice").send();
+        let Some(id) = expected else {
+            assert_eq!(call.await.unwrap().headers()["gantz-error"], "expired_token");
+            continue;
+        };
+        let (answer, ()) = tokio::join!(call, async {
+            let request = agent.request().await;
+            assert_eq!(request.head.token, id);
             request.answer("in").await;
         });
         assert_eq!(answer.unwrap().status(), 200);

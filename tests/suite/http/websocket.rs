@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::{SinkExt, StreamExt};
-use gantz_tests::{Origin, World, within};
+use gantz_tests::{Origin, World, canary, within};
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -168,7 +168,7 @@ async fn an_upgrade_without_a_token_is_401() {
     for over in WAYS {
         let (server, _heard) = echo();
         let mut world = over.world(server).await;
-        world.token = "gtz_wrong".into();
+        world.token = canary::OTHER_TOKEN.into();
         let Err(Error::Http(answer)) = connect(over, &world).await else { panic!("{over:?}: not an answer") };
         assert_eq!(answer.status(), 401, "{over:?}");
     }

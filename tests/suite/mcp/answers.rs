@@ -6,9 +6,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use bytes::Bytes;
 use gantz_shared::control::TokenEntry;
-use gantz_shared::token::Token;
-use gantz_tests::{Origin, World, echo, relay};
-use rand::rngs::SysRng;
+use gantz_tests::{Origin, World, canary, echo, relay};
 
 /// A server whose own limit is above the relay's.
 fn large_echo() -> Origin {
@@ -19,10 +17,10 @@ const EXPIRED: &str = r#"Bearer realm="gantz", error="invalid_token", error_desc
 
 /// A tunnel with one live token and one that expired a second ago.
 async fn world() -> (World, String) {
-    let expired = Token::generate(&mut SysRng).unwrap();
+    let expired = canary::other_token();
     let digest = expired.digest();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let entry = TokenEntry { id: "old".into(), digest, expires_at: Some(now - 1), label: None };
+    let entry = TokenEntry { expires_at: Some(now - 1), ..TokenEntry::new("old", digest) };
     let world = relay().server(echo()).agent_config(|config| config.policy.tokens.push(entry)).start().await;
     (world, expired.reveal().to_owned())
 }
@@ -30,12 +28,12 @@ async fn world() -> (World, String) {
 #[tokio::test]
 async fn the_challenge_tells_what_is_wrong() {
     let (world, expired) = world().await;
-    let wrong = Token::generate(&mut SysRng).unwrap();
     let invalid =
         r#"Bearer realm="gantz", error="invalid_token", error_description="The token is not valid for this tunnel""#;
     for (token, code, message, challenge) in [
         (None, "missing_token", "Missing bearer token", r#"Bearer realm="gantz""#),
-        (Some(wrong.reveal()), "invalid_token", "Invalid token", invalid),
+        // The other secret that people have of gantz.
+        (Some(canary::ACCESS_KEY), "invalid_token", "Invalid token", invalid),
         (Some(expired.as_str()), "expired_token", "The token has expired", EXPIRED),
     ] {
         let request = world.post("/mcp").body("{}");

@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::routing::any;
-use gantz_tests::{Builder, Origin, World, echo, relay};
+use gantz_tests::{Builder, DOMAIN, Origin, World, client, echo, relay};
 use http::{HeaderMap, Method};
 
 /// A page of the caller's own machine, such as an inspector.
@@ -170,4 +170,18 @@ async fn what_the_server_says_of_origins_is_replaced() {
     assert!(!one("access-control-expose-headers")[0].contains("x-secret"));
     assert_eq!(one("vary"), ["accept-encoding", "Origin"]);
     assert_eq!(one("mcp-session-id"), ["s-1"]);
+}
+
+/// Otherwise an inspector could only say that something went wrong.
+#[tokio::test]
+async fn a_page_of_this_machine_may_read_that_there_is_no_such_tunnel() {
+    let world = relay().server(echo()).start().await;
+    let host = format!("nobody-here.{DOMAIN}");
+    let caller = client::reqwest(&world.relay, &host, false);
+    let url = format!("https://{host}:{}/mcp", world.relay.edge_addr().port());
+    for (origin, may_read) in [(LOCAL, true), ("https://elsewhere.example", false)] {
+        let answer = caller.post(&url).header("origin", origin).send().await.unwrap();
+        assert_eq!(answer.headers()["gantz-error"], "tunnel_not_found");
+        assert_eq!(answer.headers().contains_key("access-control-allow-origin"), may_read, "{origin}");
+    }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
-use gantz_tests::{Origin, within};
+use gantz_tests::{Origin, lasting_port, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
@@ -30,9 +30,9 @@ pub(crate) fn scripted() -> (Origin, Calls) {
     (origin, Calls(receiver))
 }
 
-/// An address on this machine where nobody listens.
+/// An address on this machine where nobody listens, and nobody will but who is told.
 pub(crate) fn nobody() -> SocketAddr {
-    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap()
+    ([127, 0, 0, 1], lasting_port()).into()
 }
 
 impl Calls {

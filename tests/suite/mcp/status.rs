@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gantz_tests::{Origin, World, relay, within};
+use gantz_tests::{Origin, World, logs, relay, within};
 use tokio::net::TcpSocket;
 
 use super::scripted::{Call, chunked, nobody, scripted};
@@ -95,13 +95,13 @@ async fn a_server_that_comes_back_within_the_hold_answers() {
         .agent_config(move |config| config.target = nobody.to_string().parse().unwrap())
         .start()
         .await;
+    let refused = logs::when(&format!("connect error for {nobody}"));
     let answer = async {
         let client = world.client();
         within("an answer", client.post(&world.url).bearer_auth(&world.token).body("{}").send()).await.unwrap()
     };
     let restart = async {
-        // A restart has no event of its own to wait for: this is the time for which the server is away.
-        tokio::time::sleep(gantz_agent::config::UPSTREAM_HOLD / 4).await;
+        within("the first try", refused).await;
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_reuseaddr(true).unwrap();
         socket.bind(nobody).unwrap();
@@ -140,13 +140,19 @@ async fn the_timeout_ends_with_the_head() {
     let serve = async {
         let (mut call, _) = calls.request().await;
         call.say(chunked("")).await;
-        tokio::time::sleep(timeout * 3).await;
-        call.chunk("late").await;
-        call.end().await;
+        call
     };
-    let body = async { call(&world).await.text().await };
-    let (body, ()) = tokio::join!(body, serve);
-    assert_eq!(body.unwrap(), "late");
+    let (answer, mut late) = tokio::join!(call(&world), serve);
+    // A call that begins now has its own timeout: when that is over, the older one's would be.
+    let serve = async {
+        let (mut silent, _) = calls.request().await;
+        silent.closed().await;
+    };
+    let (silent, ()) = tokio::join!(call(&world), serve);
+    assert_failure(silent, 504, "upstream_timeout").await;
+    late.chunk("late").await;
+    late.end().await;
+    assert_eq!(within("the body", answer.text()).await.unwrap(), "late");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use tokio::signal::windows::{CtrlC, ctrl_c};
 
 /// Hears every signal from its making on, so that none falls between two waits.
 #[derive(Debug)]
-pub(super) struct Stop {
+pub struct Stop {
     #[cfg(unix)]
     interrupt: Signal,
     #[cfg(unix)]
@@ -20,7 +20,10 @@ pub(super) struct Stop {
 
 impl Stop {
     /// From here on a signal no longer ends the process by itself.
-    pub(super) fn new() -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// What the system reports.
+    pub fn new() -> io::Result<Self> {
         #[cfg(unix)]
         return Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? });
         #[cfg(windows)]
@@ -28,7 +31,7 @@ impl Stop {
     }
 
     /// Waits for the next one and gives its name. Cancel-safe.
-    pub(super) async fn signal(&mut self) -> &'static str {
+    pub async fn signal(&mut self) -> &'static str {
         #[cfg(unix)]
         tokio::select! {
             _ = self.interrupt.recv() => "SIGINT",

@@ -1,0 +1,452 @@
+//! The book of a tunnel's tokens: what there is, what the relay has been told, and who has called with what.
+//!
+//! A change is written down here; the session tells the relay ([`Book::entries`]), and writes down what the relay
+//! answers ([`Book::applied`]). Only then does the change count.
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use gantz_shared::control::{TokenEntry, TokenLife};
+use gantz_shared::limits::{MAX_LABEL, MAX_TOKENS};
+use gantz_shared::rate::Rate;
+use gantz_shared::token::{Digest, Token};
+use rand::RngExt;
+use rand::rngs::SysRng;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+/// Characters of a token's id behind its `t`; ids are names, not secrets.
+const ID_LEN: usize = 6;
+
+/// See the module's head.
+#[derive(Debug)]
+pub struct Book {
+    pages: Mutex<Pages>,
+    /// The newest generation, and the newest one that the relay checks callers against.
+    generations: watch::Sender<Generations>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Generations {
+    newest: u64,
+    applied: u64,
+}
+
+#[derive(Debug)]
+struct Pages {
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    spec: Spec,
+    id: String,
+    digest: Digest,
+    created: SystemTime,
+    life: Life,
+    calls: u64,
+    last_used: Option<SystemTime>,
+}
+
+/// How long a token lives: by the relay's clock, once that has told; by a clock that nobody sets, until then.
+#[derive(Debug, Clone, Copy)]
+struct Life {
+    ttl: Option<(Duration, Instant)>,
+    /// Seconds since 1970, the relay's.
+    expires_at: Option<u64>,
+}
+
+/// What a token is to be.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spec {
+    /// What its owner calls it.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// How long it lives; none: as long as the tunnel.
+    #[serde(default)]
+    pub ttl: Option<Duration>,
+    /// How often it may be used.
+    #[serde(default)]
+    pub rate: Option<Rate>,
+}
+
+/// One token as its owner may see it: everything but the secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// Its id.
+    pub id: String,
+    /// What its owner calls it.
+    pub label: Option<String>,
+    /// When it was made, seconds since 1970 by this machine's clock.
+    pub created: u64,
+    /// When it dies, seconds since 1970 by the relay's clock; none: never.
+    pub expires: Option<u64>,
+    /// When somebody last called with it, seconds since 1970 by this machine's clock.
+    pub last_used: Option<u64>,
+    /// How often somebody has.
+    pub calls: u64,
+    /// How often somebody may.
+    pub rate: Option<Rate>,
+}
+
+/// What a change has made.
+#[derive(Debug)]
+pub struct Changed {
+    /// The relay checks callers against the change once it has applied this.
+    pub generation: u64,
+    /// The new token, if there is one.
+    pub token: Option<Token>,
+    /// The ids of the tokens that the change is about.
+    pub ids: Vec<String>,
+}
+
+impl Book {
+    /// A book with what a tunnel begins with.
+    #[must_use]
+    pub fn new(entries: Vec<TokenEntry>) -> Self {
+        let entries = entries.into_iter().map(|entry| Entry {
+            spec: Spec { label: entry.label, ttl: entry.ttl.map(Duration::from_secs), rate: entry.rate },
+            id: entry.id,
+            digest: entry.digest,
+            created: SystemTime::now(),
+            life: Life {
+                ttl: entry.ttl.map(|ttl| (Duration::from_secs(ttl), Instant::now())),
+                expires_at: entry.expires_at,
+            },
+            calls: 0,
+            last_used: None,
+        });
+        Self { pages: Mutex::new(Pages { entries: entries.collect() }), generations: watch::Sender::default() }
+    }
+
+    // A poisoned lock is used all the same: no change under it is made in more than one step.
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a token.
+    ///
+    /// # Errors
+    /// [`TokenError`]
+    pub fn add(&self, spec: Spec) -> Result<Changed, TokenError> {
+        let mut pages = self.pages();
+        let (token, id) = pages.add(spec)?;
+        Ok(self.changed(Some(token), vec![id]))
+    }
+
+    /// Makes a token that takes another one's place; the old one lives on for `grace`, if it has that long. Without
+    /// `which` it is the tunnel's first one.
+    ///
+    /// # Errors
+    /// [`TokenError`]
+    pub fn rotate(&self, which: Option<&str>, grace: Duration) -> Result<Changed, TokenError> {
+        let mut pages = self.pages();
+        let old = pages.newest(which)?;
+        let spec = pages.entries[old].spec.clone();
+        let (token, id) = pages.add(spec)?;
+        let old = &mut pages.entries[old];
+        let retired = old.id.clone();
+        old.life.ttl = Some((grace, Instant::now()));
+        if grace.is_zero() {
+            pages.entries.retain(|entry| entry.id != retired);
+        }
+        Ok(self.changed(Some(token), vec![id, retired]))
+    }
+
+    /// Ends a token, or all of a label, at once.
+    ///
+    /// # Errors
+    /// [`TokenError::Unknown`]
+    pub fn revoke(&self, which: &str) -> Result<Changed, TokenError> {
+        let mut pages = self.pages();
+        let ids: Vec<String> =
+            pages.entries.iter().filter(|entry| entry.is(which)).map(|entry| entry.id.clone()).collect();
+        if ids.is_empty() {
+            return Err(pages.unknown(which));
+        }
+        pages.entries.retain(|entry| !ids.contains(&entry.id));
+        Ok(self.changed(None, ids))
+    }
+
+    /// All tokens, oldest first.
+    #[must_use]
+    pub fn list(&self) -> Vec<Listed> {
+        let pages = self.pages();
+        pages.entries.iter().map(Entry::listed).collect()
+    }
+
+    /// Notes a call with the token of this id.
+    pub fn used(&self, id: &str) {
+        if let Some(entry) = self.pages().entries.iter_mut().find(|entry| entry.id == id) {
+            entry.calls += 1;
+            entry.last_used = Some(SystemTime::now());
+        }
+    }
+
+    /// What the relay is to be told, and the generation of it.
+    #[must_use]
+    pub fn entries(&self) -> (u64, Vec<TokenEntry>) {
+        let pages = self.pages();
+        let entries = pages.entries.iter().map(|entry| TokenEntry {
+            ttl: entry.life.ttl.map(|(ttl, since)| ttl.saturating_sub(since.elapsed()).as_secs()),
+            expires_at: entry.life.expires_at,
+            rate: entry.spec.rate,
+            label: entry.spec.label.clone(),
+            ..TokenEntry::new(entry.id.clone(), entry.digest)
+        });
+        (self.generations.borrow().newest, entries.collect())
+    }
+
+    /// The relay checks callers against `generation`, and says when each token dies.
+    pub fn applied(&self, generation: u64, lives: &[TokenLife]) {
+        let mut pages = self.pages();
+        let is_newest = generation == self.generations.borrow().newest;
+        for life in lives {
+            if let Some(entry) = pages.entries.iter_mut().find(|entry| entry.id == life.id) {
+                entry.life.expires_at = life.expires_at;
+                // What has changed since is still to be told.
+                if is_newest {
+                    entry.life.ttl = None;
+                }
+            }
+        }
+        self.generations.send_modify(|generations| generations.applied = generations.applied.max(generation));
+    }
+
+    /// Waits until there is something that the relay has not applied. Cancel-safe.
+    pub async fn untold(&self, told: u64) {
+        // An error is the end of the sender, which is `self`.
+        let _ = self.generations.subscribe().wait_for(|generations| generations.newest > told).await;
+    }
+
+    /// Waits until the relay checks callers against `generation`. Cancel-safe.
+    pub async fn is_applied(&self, generation: u64) {
+        let _ = self.generations.subscribe().wait_for(|generations| generations.applied >= generation).await;
+    }
+
+    fn changed(&self, token: Option<Token>, ids: Vec<String>) -> Changed {
+        let mut generation = 0;
+        self.generations.send_modify(|generations| {
+            generations.newest += 1;
+            generation = generations.newest;
+        });
+        Changed { generation, token, ids }
+    }
+}
+
+impl Pages {
+    fn add(&mut self, spec: Spec) -> Result<(Token, String), TokenError> {
+        if let Some(label) = &spec.label {
+            check_label(label)?;
+        }
+        self.forget_dead();
+        if self.entries.len() >= MAX_TOKENS {
+            return Err(TokenError::Full);
+        }
+        let token = Token::generate(&mut SysRng).map_err(|error| TokenError::Random(error.to_string()))?;
+        let id = self.fresh_id();
+        self.entries.push(Entry {
+            life: Life { ttl: spec.ttl.map(|ttl| (ttl, Instant::now())), expires_at: None },
+            spec,
+            id: id.clone(),
+            digest: token.digest(),
+            created: SystemTime::now(),
+            calls: 0,
+            last_used: None,
+        });
+        Ok((token, id))
+    }
+
+    fn fresh_id(&self) -> String {
+        const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+        loop {
+            let id: String = std::iter::once('t')
+                .chain((0..ID_LEN).map(|_| char::from(LETTERS[rand::rng().random_range(0..LETTERS.len())])))
+                .collect();
+            if !self.entries.iter().any(|entry| entry.id == id) {
+                return id;
+            }
+        }
+    }
+
+    /// The newest token of an id or a label; the first one's line without either.
+    fn newest(&self, which: Option<&str>) -> Result<usize, TokenError> {
+        match which {
+            Some(which) => self.entries.iter().rposition(|entry| entry.is(which)).ok_or_else(|| self.unknown(which)),
+            None => {
+                let first = self.entries.first().ok_or(TokenError::None)?;
+                let label = first.spec.label.clone();
+                let newest = self.entries.iter().rposition(|entry| entry.spec.label == label);
+                newest.ok_or(TokenError::None)
+            }
+        }
+    }
+
+    fn unknown(&self, which: &str) -> TokenError {
+        let known = self.entries.iter().map(|entry| match &entry.spec.label {
+            Some(label) => format!("{} ({label})", entry.id),
+            None => entry.id.clone(),
+        });
+        TokenError::Unknown { which: which.to_owned(), known: known.collect() }
+    }
+
+    /// Drops those that the relay's clock, which may be another one, says are long dead.
+    fn forget_dead(&mut self) {
+        const MARGIN: u64 = 24 * 60 * 60;
+        let now = seconds(SystemTime::now());
+        self.entries.retain(|entry| entry.life.expires_at.is_none_or(|at| at.saturating_add(MARGIN) > now));
+    }
+}
+
+impl Entry {
+    fn is(&self, which: &str) -> bool {
+        self.id == which || self.spec.label.as_deref() == Some(which)
+    }
+
+    fn listed(&self) -> Listed {
+        // Until the relay has told, by this machine's clock.
+        let ttl = self.life.ttl.map(|(ttl, since)| {
+            seconds(SystemTime::now()).saturating_add(ttl.saturating_sub(since.elapsed()).as_secs())
+        });
+        Listed {
+            id: self.id.clone(),
+            label: self.spec.label.clone(),
+            created: seconds(self.created),
+            expires: [ttl, self.life.expires_at].into_iter().flatten().min(),
+            last_used: self.last_used.map(seconds),
+            calls: self.calls,
+            rate: self.spec.rate,
+        }
+    }
+}
+
+fn seconds(at: SystemTime) -> u64 {
+    at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+fn check_label(label: &str) -> Result<(), TokenError> {
+    let why = if label.is_empty() {
+        "is empty"
+    } else if label.len() > MAX_LABEL {
+        "is longer than 64 bytes"
+    } else if label.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        "has a space or a control character"
+    } else {
+        return Ok(());
+    };
+    Err(TokenError::Label(why))
+}
+
+/// Why the book is not changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// There is no such token.
+    Unknown {
+        /// What was asked for.
+        which: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// The tunnel has no token at all.
+    None,
+    /// There are as many as there may be.
+    Full,
+    /// A label that cannot be one.
+    Label(&'static str),
+    /// The system gives no random bytes.
+    Random(String),
+}
+
+impl fmt::Display for TokenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown { which, known } if known.is_empty() => {
+                write!(f, "`{which}` is no token of this tunnel, which has none")
+            }
+            Self::Unknown { which, known } => {
+                write!(f, "`{which}` is no token of this tunnel; it has {}", known.join(", "))
+            }
+            Self::None => f.write_str("this tunnel has no token; `gantz token add` makes one"),
+            Self::Full => {
+                write!(f, "this tunnel has {MAX_TOKENS} tokens, as many as it may; `gantz token revoke` ends one")
+            }
+            Self::Label(why) => write!(f, "the label {why}; a short word such as ci or alice"),
+            Self::Random(why) => write!(f, "the system gives no random bytes: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for TokenError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn book() -> Book {
+        Book::new(vec![TokenEntry { ttl: Some(3600), ..TokenEntry::new("run", Digest::of(b"first")) }])
+    }
+
+    fn ids(book: &Book) -> Vec<String> {
+        book.list().into_iter().map(|token| token.id).collect()
+    }
+
+    #[test]
+    fn a_rotated_token_lives_on_for_its_grace_and_not_longer_than_it_would_have() {
+        let book = book();
+        let changed = book.rotate(None, Duration::from_secs(600)).unwrap();
+        let (generation, entries) = book.entries();
+        assert_eq!(generation, changed.generation);
+        assert_eq!(entries.len(), 2);
+        assert!(entries[0].ttl.unwrap() <= 600);
+        assert!((3590..=3600).contains(&entries[1].ttl.unwrap()), "the new one lives as long as the old one was to");
+        assert!(bool::from(entries[1].digest.ct_eq(&changed.token.unwrap().digest())));
+        // Rotating again takes the newest one, not the retired one.
+        let again = book.rotate(None, Duration::ZERO).unwrap();
+        assert_eq!(ids(&book), ["run".to_owned(), again.ids[0].clone()]);
+    }
+
+    #[test]
+    fn revoking_takes_an_id_or_a_label() {
+        let book = book();
+        let ci = Spec { label: Some("ci".into()), ..Spec::default() };
+        let (first, second) = (book.add(ci.clone()).unwrap(), book.add(ci).unwrap());
+        assert_eq!(book.revoke("ci").unwrap().ids, [first.ids[0].clone(), second.ids[0].clone()]);
+        let error = book.revoke("nobody").unwrap_err();
+        assert_eq!(error.to_string(), "`nobody` is no token of this tunnel; it has run");
+        book.revoke("run").unwrap();
+        assert_eq!(book.rotate(None, Duration::ZERO).unwrap_err(), TokenError::None);
+    }
+
+    #[tokio::test]
+    async fn a_change_counts_when_the_relay_says_so() {
+        let book = book();
+        let changed = book.add(Spec { ttl: Some(Duration::from_secs(60)), ..Spec::default() }).unwrap();
+        book.untold(changed.generation - 1).await;
+        let (generation, entries) = book.entries();
+        let lives: Vec<_> =
+            entries.iter().map(|entry| TokenLife { id: entry.id.clone(), expires_at: Some(1_000) }).collect();
+        book.applied(generation, &lives);
+        book.is_applied(changed.generation).await;
+        let (_, entries) = book.entries();
+        assert!(entries.iter().all(|entry| entry.ttl.is_none() && entry.expires_at == Some(1_000)));
+    }
+
+    #[test]
+    fn what_is_no_label() {
+        for bad in ["", "a b", "a\n", &"x".repeat(MAX_LABEL + 1)] {
+            let spec = Spec { label: Some(bad.to_owned()), ..Spec::default() };
+            assert!(matches!(book().add(spec), Err(TokenError::Label(_))), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn there_is_a_most() {
+        let book = book();
+        for _ in 1..MAX_TOKENS {
+            book.add(Spec::default()).unwrap();
+        }
+        assert_eq!(book.add(Spec::default()).unwrap_err(), TokenError::Full);
+    }
+}

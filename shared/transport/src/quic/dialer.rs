@@ -1,0 +1,58 @@
+//! The agent's side: connects to a relay.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use gantz_shared::limits::{ALPN, HANDSHAKE_DEADLINE, KEEP_ALIVE_INTERVAL, MAX_REQUEST_STREAMS};
+use quinn::VarInt;
+use quinn::crypto::rustls::QuicClientConfig;
+
+use super::{ConnectError, Connection, bind, settings};
+
+/// The agent's side: opens one connection.
+#[derive(Debug)]
+pub struct Dialer(quinn::Endpoint);
+
+impl Dialer {
+    /// An endpoint on a port that the system chooses, in the address family of `remote`.
+    ///
+    /// # Errors
+    /// What binding reports.
+    pub fn new(remote: SocketAddr) -> io::Result<Self> {
+        let any: SocketAddr = if remote.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0u16; 8], 0).into() };
+        let runtime = Arc::new(quinn::TokioRuntime);
+        quinn::Endpoint::new(quinn::EndpointConfig::default(), None, bind(any)?, runtime).map(Self)
+    }
+
+    /// Connects to `remote`, whose certificate must be for `server_name`. Done or failed within
+    /// [`HANDSHAKE_DEADLINE`].
+    ///
+    /// # Errors
+    /// [`ConnectError`] says what stood in the way.
+    pub async fn connect(
+        &self,
+        remote: SocketAddr,
+        server_name: &str,
+        mut tls: rustls::ClientConfig,
+    ) -> Result<Connection, ConnectError> {
+        tls.alpn_protocols = vec![ALPN.to_vec()];
+        let crypto = QuicClientConfig::try_from(tls).map_err(|error| ConnectError::Other(error.to_string()))?;
+        let mut config = quinn::ClientConfig::new(Arc::new(crypto));
+        let mut transport = settings();
+        transport.keep_alive_interval(Some(KEEP_ALIVE_INTERVAL));
+        transport.max_concurrent_bidi_streams(VarInt::from_u32(MAX_REQUEST_STREAMS));
+        config.transport_config(Arc::new(transport));
+        let connecting =
+            self.0.connect_with(config, remote, server_name).map_err(|error| ConnectError::Other(error.to_string()))?;
+        match tokio::time::timeout(HANDSHAKE_DEADLINE, connecting).await {
+            Ok(connection) => Ok(Connection(connection.map_err(ConnectError::from)?)),
+            Err(_) => Err(ConnectError::Timeout),
+        }
+    }
+
+    /// Waits until the peers of closed connections were told.
+    pub async fn wait_idle(&self) {
+        self.0.wait_idle().await;
+    }
+}

@@ -1,0 +1,95 @@
+//! The relay's side: waits for agents.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use gantz_shared::limits::ALPN;
+use gantz_shared::reset::CloseCode;
+use quinn::VarInt;
+use quinn::crypto::rustls::QuicServerConfig;
+
+use super::{ConnectError, Connection, settings};
+
+/// The relay's side: waits for agents.
+#[derive(Debug)]
+pub struct Listener(quinn::Endpoint);
+
+impl Listener {
+    /// Listens on `socket` with the certificates of `tls`; the ALPN is set here.
+    ///
+    /// # Errors
+    /// A socket that the runtime does not take; a `tls` that cannot do QUIC (TLS 1.3).
+    pub fn new(socket: std::net::UdpSocket, mut tls: rustls::ServerConfig) -> io::Result<Self> {
+        tls.alpn_protocols = vec![ALPN.to_vec()];
+        // A call that an attacker can replay would be made twice (RFC 9001 §9.2).
+        tls.max_early_data_size = 0;
+        let crypto = QuicServerConfig::try_from(tls).map_err(io::Error::other)?;
+        let mut config = quinn::ServerConfig::with_crypto(Arc::new(crypto));
+        let mut transport = settings();
+        // The control stream is the only one that an agent opens.
+        transport.max_concurrent_bidi_streams(VarInt::from_u32(1));
+        config.transport_config(Arc::new(transport)).migration(true);
+        let runtime = Arc::new(quinn::TokioRuntime);
+        quinn::Endpoint::new(quinn::EndpointConfig::default(), Some(config), socket, runtime).map(Self)
+    }
+
+    /// The next agent that knocks. `None` once the listener is closed. Cancel-safe.
+    pub async fn accept(&self) -> Option<Incoming> {
+        self.0.accept().await.map(Incoming)
+    }
+
+    /// Closes every connection and waits until the peers were told, or for three probe timeouts.
+    pub async fn close(&self, code: CloseCode, reason: &str) {
+        self.0.close(VarInt::from_u32(code.code()), reason.as_bytes());
+        self.0.wait_idle().await;
+    }
+
+    /// The address that agents reach.
+    ///
+    /// # Errors
+    /// What the socket reports.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+/// An agent that has sent its first packet.
+#[derive(Debug)]
+pub struct Incoming(quinn::Incoming);
+
+impl Incoming {
+    /// Where the packet came from; proven only when [`is_validated`](Self::is_validated).
+    #[must_use]
+    pub fn remote_address(&self) -> SocketAddr {
+        self.0.remote_address()
+    }
+
+    /// Whether the peer has shown that it receives at its address (RFC 9000 §8.1).
+    #[must_use]
+    pub fn is_validated(&self) -> bool {
+        self.0.remote_address_validated()
+    }
+
+    /// Makes the peer prove its address before anything is kept for it (RFC 9000 §8.1.2). A peer that has done so
+    /// already is refused instead.
+    pub fn retry(self) {
+        if let Err(error) = self.0.retry() {
+            error.into_incoming().refuse();
+        }
+    }
+
+    /// Turns the peer away.
+    pub fn refuse(self) {
+        self.0.refuse();
+    }
+
+    /// Completes the QUIC and TLS handshake.
+    ///
+    /// # Errors
+    /// [`ConnectError`]: what the handshake failed with.
+    pub async fn accept(self) -> Result<Connection, ConnectError> {
+        let connecting = self.0.accept().map_err(ConnectError::from)?;
+        Ok(Connection(connecting.await.map_err(ConnectError::from)?))
+    }
+}

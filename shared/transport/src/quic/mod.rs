@@ -1,0 +1,31 @@
+//! QUIC by quinn (RFC 9000): nothing outside this folder names it.
+
+mod connect;
+mod connection;
+mod dialer;
+mod listener;
+mod socket;
+mod stream;
+
+pub use connect::ConnectError;
+pub use connection::{Connection, Dropped, Lost};
+pub use dialer::Dialer;
+pub use listener::{Incoming, Listener};
+pub use socket::{UDP_BUFFER, bind};
+pub use stream::{RecvStream, SendStream, StreamLost, WriteError};
+
+use gantz_shared::limits::{CONNECTION_WINDOW, IDLE_TIMEOUT, SEND_WINDOW, STREAM_WINDOW};
+use quinn::{TransportConfig, VarInt};
+
+/// What both ends set.
+fn settings() -> TransportConfig {
+    let mut settings = TransportConfig::default();
+    settings
+        .max_idle_timeout(Some(VarInt::from_u32(IDLE_TIMEOUT.as_millis() as u32).into()))
+        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        .datagram_receive_buffer_size(None)
+        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
+        .receive_window(VarInt::from_u32(CONNECTION_WINDOW))
+        .send_window(SEND_WINDOW);
+    settings
+}
