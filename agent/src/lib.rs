@@ -15,6 +15,7 @@ pub mod control;
 pub mod demo;
 #[cfg(feature = "embedded-relay")]
 pub mod embedded;
+pub mod permissions;
 pub mod tokens;
 pub mod tunnel;
 pub mod upstream;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// What a rate looks like.
-const FORMS: &str = "a rate such as 10/s, 100/min or 5000/h, with a burst behind a colon if it is another: 100/min:20";
+const FORMS: &str = "10/s, 100/min or 5000/h, and a burst behind a colon if it is another: 100/min:20";
 
 /// A rate: `times` a `period`, of which up to `burst` may come at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,7 +114,7 @@ impl From<Rate> for String {
 
 /// Not a rate, or one of zero.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not {FORMS}")]
+#[error("`{0}` is not a rate; {FORMS}")]
 pub struct InvalidRate(String);
 
 #[cfg(test)]

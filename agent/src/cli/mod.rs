@@ -13,8 +13,16 @@ mod inside;
 mod lifetime;
 mod printer;
 mod run;
+#[cfg(unix)]
+mod running;
 mod said;
 mod snippet;
+#[cfg(unix)]
+mod status;
+#[cfg(unix)]
+mod table;
+#[cfg(unix)]
+mod token;
 
 use std::process::ExitCode;
 
@@ -39,6 +47,12 @@ enum Command {
   gantz run --auth http://127.0.0.1:8090/sse   a full URL says which endpoint
   gantz run --auth --demo                      a small demo server of its own")]
     Run(Box<RunArgs>),
+    /// Add, list, rotate and revoke the tokens of a running tunnel
+    #[cfg(unix)]
+    Token(token::TokenArgs),
+    /// List the running tunnels of this machine
+    #[cfg(unix)]
+    Status(status::StatusArgs),
     /// Print the completion script of a shell
     Completions {
         /// The shell
@@ -51,6 +65,10 @@ enum Command {
 pub fn main() -> ExitCode {
     gantz_cli::main("gantz", |cli: Cli, matches| match cli.command {
         Command::Run(args) => run::run(*args, Said::by(matches)),
+        #[cfg(unix)]
+        Command::Token(args) => token::run(args),
+        #[cfg(unix)]
+        Command::Status(args) => status::run(&args),
         Command::Completions { shell } => gantz_cli::completions::<Cli>("gantz", shell),
     })
 }

@@ -140,11 +140,12 @@ fn line(object: &Value) {
 
 /// stdout. A reader that went away does not end the tunnel: what is printed was asked for, the tunnel is the work.
 #[allow(clippy::print_stdout)]
-fn print(text: &str) {
+pub(super) fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-fn say(text: &str) {
+/// stderr.
+pub(super) fn say(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }

@@ -16,6 +16,8 @@ use super::said::Said;
 use super::{contradictions, failures, file};
 use crate::agent::Agent;
 use crate::config::{Config, UPSTREAM_TIMEOUT};
+#[cfg(unix)]
+use crate::control;
 use crate::upstream::probe::{self, Found};
 
 pub(super) fn run(mut args: RunArgs, mut said: Said) -> Result<Exit, Failure> {
@@ -127,10 +129,33 @@ async fn open(args: RunArgs) -> Result<Exit, Failure> {
         demo: args.demo == Some(true),
     });
     drop(token);
+    #[cfg(unix)]
+    let _control = control(&agent, &config, &format!("{}{path}", welcome.url), printer);
     tokio::select! {
         ended = agent.ended() => Err(failures::ended(ended, &relay)),
         _ = stop.signal() => Ok(leave(agent, inside, &mut stop, printer).await),
     }
+}
+
+/// Lets `gantz token` and `gantz status` find this tunnel.
+#[cfg(unix)]
+fn control(agent: &Agent, config: &Config, url: &str, printer: Printer) -> Option<control::Server> {
+    let tunnel = control::Tunnel {
+        name: agent.welcome().name.to_string(),
+        url: url.to_owned(),
+        relay: config.relay.to_string(),
+        target: config.target.to_string(),
+        pid: std::process::id(),
+        tokens: (!config.policy.open).then_some(0),
+        calls: 0,
+    };
+    let started = control::Place::of_user().map_err(|error| error.to_string()).and_then(|place| {
+        control::Server::start(&place, tunnel, agent.tokens().clone()).map_err(|error| error.to_string())
+    });
+    // The tunnel is what was asked for; it works without.
+    started
+        .inspect_err(|why| printer.note(&format!("gantz token and gantz status will not find this tunnel: {why}")))
+        .ok()
 }
 
 /// Goodbye; a second signal ends it at once.

@@ -85,7 +85,9 @@ async fn converse(mut stream: UnixStream, owner: u32, tunnel: &Tunnel, book: &Bo
     BufReader::new(reader.take(MAX_LINE)).read_until(b'\n', &mut line).await?;
     let answer = match serde_json::from_slice(&line) {
         Ok(command) => answer(command, tunnel, book).await,
-        Err(_) => Answer::Refused(Refusal { why: "this gantz does not know the command; the same version on both sides".into() }),
+        Err(_) => Answer::Refused(Refusal {
+            why: "this gantz does not know the command; the same version on both sides".into(),
+        }),
     };
     let mut line = serde_json::to_vec(&answer).map_err(io::Error::other)?;
     line.push(b'\n');

@@ -366,7 +366,7 @@ impl fmt::Display for TokenError {
                 write!(f, "`{which}` is no token of this tunnel, which has none")
             }
             Self::Unknown { which, known } => {
-                write!(f, "`{which}` is no token of this tunnel; it has {}", known.join(", "))
+                write!(f, "`{which}` is no token of this tunnel; one of {}", known.join(", "))
             }
             Self::None => f.write_str("this tunnel has no token; `gantz token add` makes one"),
             Self::Full => {
@@ -414,7 +414,7 @@ mod tests {
         let (first, second) = (book.add(ci.clone()).unwrap(), book.add(ci).unwrap());
         assert_eq!(book.revoke("ci").unwrap().ids, [first.ids[0].clone(), second.ids[0].clone()]);
         let error = book.revoke("nobody").unwrap_err();
-        assert_eq!(error.to_string(), "`nobody` is no token of this tunnel; it has run");
+        assert_eq!(error.to_string(), "`nobody` is no token of this tunnel; one of run");
         book.revoke("run").unwrap();
         assert_eq!(book.rotate(None, Duration::ZERO).unwrap_err(), TokenError::None);
     }

@@ -9,9 +9,10 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
 use gantz_cli::{LogFormat, verbosity};
+use gantz_shared::rate::Rate;
 use ipnet::IpNet;
 
-use crate::config::Domain;
+use crate::config::{Domain, GUESS_RATE, TOKEN_RATE, TUNNEL_RATE};
 
 /// The flags of `gantz-relay serve`.
 #[derive(Debug, Args)]
@@ -52,6 +53,15 @@ pub struct ServeArgs {
     /// Largest request body; 0: no limit
     #[arg(long, env = "GANTZ_RELAY_MAX_BODY", default_value = "16MiB", value_name = "SIZE", value_parser = size)]
     pub(super) max_body: ByteSize,
+    /// How often a token may be used, unless its owner gave it a rate of its own
+    #[arg(long, env = "GANTZ_RELAY_TOKEN_RATE", default_value_t = TOKEN_RATE, value_name = "RATE")]
+    pub(super) token_rate: Rate,
+    /// How often a tunnel may be called, by all of its callers together
+    #[arg(long, env = "GANTZ_RELAY_TUNNEL_RATE", default_value_t = TUNNEL_RATE, value_name = "RATE")]
+    pub(super) tunnel_rate: Rate,
+    /// How often one address may show a wrong token (IPv6: one /64)
+    #[arg(long, env = "GANTZ_RELAY_GUESS_RATE", default_value_t = GUESS_RATE, value_name = "RATE")]
+    pub(super) guess_rate: Rate,
     /// How long a request waits for an agent that is away for a moment
     #[arg(long, env = "GANTZ_RELAY_HOLD", default_value = "5s", value_name = "TIME", value_parser = duration)]
     pub(super) hold: Duration,

@@ -9,7 +9,7 @@ use gantz_shared::failure::{Exit, Failure};
 use http::uri::Scheme;
 
 use super::args::{AccessArg, ServeArgs, TlsArg};
-use crate::config::{Config, Domain, PublicOrigin, TlsConfig};
+use crate::config::{Config, Domain, PublicOrigin, Rates, TlsConfig};
 use crate::tls::{TlsError, Unfit};
 use crate::{Relay, Sockets, StartError};
 
@@ -98,6 +98,7 @@ fn config(args: &ServeArgs) -> Result<Config, Failure> {
         state_dir: Some(state_dir),
         trusted_proxies: args.trusted_proxies.clone(),
         max_body: args.max_body.as_u64(),
+        rates: Rates { token: args.token_rate, tunnel: args.tunnel_rate, guess: args.guess_rate },
         hold: args.hold,
         sse_keep_alive: args.sse_keep_alive,
         drain: args.drain,

@@ -89,8 +89,7 @@ impl Queue {
     pub(crate) fn pause(&self, time: Duration) -> bool {
         let waiting = self.lock();
         let open = |waiting: &mut Waiting| !waiting.closed;
-        let (waiting, _) =
-            self.changed.wait_timeout_while(waiting, time, open).unwrap_or_else(PoisonError::into_inner);
+        let (waiting, _) = self.changed.wait_timeout_while(waiting, time, open).unwrap_or_else(PoisonError::into_inner);
         !waiting.closed
     }
 

@@ -56,7 +56,7 @@ fn assignments() -> [String; 3] {
     [
         format!(r#"(?i-u)(?:{words})[0-9a-z_.\[\]-]*[\s"'`\\]*(?:[=:]|%3d|%3a)[\s"'`\\]*[^\s"'`\\]"#),
         format!(r#"(?i-u)(?:^|[^0-9a-z])(?:{names})[\s"'`\\]*(?:[=:]|%3d|%3a)[\s"'`\\]*[^\s"'`\\]"#),
-        format!(r"(?i-u)(?:^|\s)--?(?:[0-9a-z_-]*(?:{words})[0-9a-z_-]*|{names})\s+\S"),
+        format!(r"(?i-u)(?:^|[^0-9a-z])--?(?:[0-9a-z_-]*(?:{words})[0-9a-z_-]*|{names})\s+\S"),
     ]
 }
 
@@ -114,6 +114,7 @@ mod tests {
             "X-Session-Id:abc",
             "tool --password hunter2",
             "-pass hunter2",
+            "sh -c \"--pin 1234\"",
             "pin: 1234",
             "private_key_pem = abc",
         ] {

@@ -23,11 +23,11 @@ pub const MAX_DEPTH: usize = 16;
 /// The longest string that is kept whole, bytes. Of a longer one the beginning is kept, and its length.
 pub const MAX_STRING: usize = 1024;
 
-/// How much is kept of it all: bytes of strings and names, and [`NODE`] for every value. In JSON it may become some times
+/// How much is kept of it all: bytes of strings and names, and 16 for every value. In JSON it may become some times
 /// as long, when every character is escaped.
 pub const MAX_TOTAL: usize = 8 << 10;
 
-/// What a value counts for beside its text.
+/// What a value counts for beside its text: see [`MAX_TOTAL`].
 const NODE: usize = 16;
 
 /// What stands where it was too deep.
@@ -82,7 +82,8 @@ impl Walk {
     }
 
     fn object(&mut self, members: &Map<String, Value>, depth: usize) -> Value {
-        let naming = members.iter().find(|(name, value)| is_naming(name) && is_secret_name(value)).map(|(name, _)| name);
+        let naming =
+            members.iter().find(|(name, value)| is_naming(name) && is_secret_name(value)).map(|(name, _)| name);
         let mut kept = Map::new();
         for (index, (name, value)) in members.iter().enumerate() {
             if self.left == 0 {

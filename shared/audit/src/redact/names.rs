@@ -28,7 +28,8 @@ pub const SECRET_WORDS: &[&str] = &[
 ];
 
 /// Names that are secret as a whole, but are parts of harmless words: `pass` of `compass`.
-pub const SECRET_NAMES: &[&str] = &["pass", "auth", "pin", "otp", "totp", "sid", "cvv", "cvc", "pat", "dsn", "sig", "creds"];
+pub const SECRET_NAMES: &[&str] =
+    &["pass", "auth", "pin", "otp", "totp", "sid", "cvv", "cvc", "pat", "dsn", "sig", "creds"];
 
 /// A string that is longer is no name, where it may also be something else.
 pub(super) const MAX_NAME: usize = 64;

@@ -1,0 +1,116 @@
+//! A disk that is really full: a file system of 64 KiB, mounted where only the test's own process sees it.
+
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on should fail where it stands"
+)]
+
+mod common;
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::{Event, lines, logged, lost, numbers, wait_for_log, wait_until, watch_logs};
+use gantz_audit::{Audit, FILE_NAME, Limits};
+use tempfile::tempdir;
+
+/// Where the small file system is, set in the process that has it.
+const SMALL_DISK: &str = "GANTZ_AUDIT_SMALL_DISK";
+
+const LIMITS: Limits = Limits { file_size: 1 << 20, kept_files: 2, pending: 8 << 10 };
+
+/// Runs the test `name` again, in a process that has a small disk. There, it is told where.
+fn small_disk(name: &str) -> Option<PathBuf> {
+    if let Some(folder) = std::env::var_os(SMALL_DISK) {
+        watch_logs();
+        return Some(folder.into());
+    }
+    let folder = tempdir().unwrap();
+    let mut unshare = Command::new("unshare");
+    unshare.arg("--mount");
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        unshare.arg("--map-root-user");
+    }
+    let output = unshare
+        .args(["sh", "-ec", "mount -t tmpfs -o size=64k,nr_inodes=8 tmpfs \"$1\"; exec \"$2\" --exact \"$3\"", "sh"])
+        .args([folder.path(), &std::env::current_exe().unwrap(), Path::new(name)])
+        .env(SMALL_DISK, folder.path())
+        .output()
+        .expect("this test needs unshare, of util-linux");
+    let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "this test needs to be root, or to be allowed a user namespace, to mount a file system; or it has failed: {said}"
+    );
+    None
+}
+
+/// Takes all the room there is.
+fn fill(filler: &Path) {
+    let mut filler = File::create(filler).unwrap();
+    let error = loop {
+        if let Err(error) = filler.write_all(&[0; 4096]) {
+            break error;
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::StorageFull);
+}
+
+#[test]
+fn traffic_goes_on_and_the_log_comes_back_when_there_is_room() {
+    let Some(disk) = small_disk("traffic_goes_on_and_the_log_comes_back_when_there_is_room") else { return };
+    let path = disk.join(FILE_NAME);
+    let filler = disk.join("filler.0");
+    let (audit, keeper) = Audit::open(&path, LIMITS).unwrap();
+    audit.write(&Event::Happened { by: 0, number: 0 });
+    // The first page is the log's; it fills it up while there is no other.
+    wait_until("the first line", || path.metadata().unwrap().len() > 0);
+    fill(&filler);
+    let all = 1000;
+    (1..all).for_each(|number| audit.write(&Event::Happened { by: 0, number }));
+    let fails = wait_for_log(&path, "cannot be written");
+    assert!(fails.contains("ERROR") && fails.contains("No space left on device"), "{fails}");
+    assert!(!fs::read(&path).unwrap().ends_with(b"\n"), "the disk was full in the middle of a line");
+    fs::remove_file(&filler).unwrap();
+    wait_for_log(&path, "is written again");
+    // What waits in memory is written after that; before it is, the next line may find no room there.
+    wait_until("the count", || fs::read_to_string(&path).unwrap().contains("audit_lost"));
+    audit.write(&Event::Happened { by: 0, number: all });
+    keeper.close();
+    let written = lines(&path);
+    let kept = numbers(&written, 0);
+    assert!(kept.is_sorted() && kept.first() == Some(&0) && kept.last() == Some(&all), "{kept:?}");
+    assert!(lost(&written) > 0);
+    assert_eq!(kept.len() as u64 + lost(&written), all + 1);
+    assert_eq!(logged(&path).len(), 2, "{:?}", logged(&path));
+}
+
+#[test]
+fn a_program_that_starts_on_a_full_disk_starts() {
+    let Some(disk) = small_disk("a_program_that_starts_on_a_full_disk_starts") else { return };
+    let path = disk.join(FILE_NAME);
+    // No room for a file, not even an empty one.
+    let fillers: Vec<_> = (0..)
+        .map(|number| disk.join(format!("filler.{number}")))
+        .take_while(|filler| match File::create(filler) {
+            Ok(_) => true,
+            Err(error) if error.kind() == ErrorKind::StorageFull => false,
+            Err(error) => panic!("{error}"),
+        })
+        .collect();
+    let (audit, keeper) = Audit::open(&path, LIMITS).unwrap();
+    audit.write(&Event::Happened { by: 0, number: 0 });
+    wait_for_log(&path, "cannot be written");
+    for filler in fillers {
+        fs::remove_file(filler).unwrap();
+    }
+    wait_for_log(&path, "is written again");
+    keeper.close();
+    assert_eq!(numbers(&lines(&path), 0), [0]);
+}
