@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{BACKOFF_FIRST, BACKOFF_MAX, Config};
+use crate::permissions::ToolBook;
 use crate::tokens::Book;
 use crate::tunnel::{self, Ended, OpenError, Work};
 use crate::upstream::Upstream;
@@ -46,6 +47,7 @@ pub enum Event {
 pub struct Agent {
     welcome: Welcome,
     tokens: Arc<Book>,
+    tools: Arc<ToolBook>,
     stop: CancellationToken,
     running: JoinHandle<Result<(), OpenError>>,
 }
@@ -73,9 +75,10 @@ impl Agent {
         let session = tunnel::open(&config, &tokens, None).await?;
         let welcome = session.welcome().clone();
         let stop = CancellationToken::new();
-        let work = Arc::new(Work { upstream, tokens: tokens.clone(), observer });
+        let tools = Arc::<ToolBook>::default();
+        let work = Arc::new(Work { upstream, tokens: tokens.clone(), tools: tools.clone(), observer });
         let running = tokio::spawn(run(config, session, work, stop.clone()));
-        Ok(Self { welcome, tokens, stop, running })
+        Ok(Self { welcome, tokens, tools, stop, running })
     }
 
     /// What the relay opened.
@@ -88,6 +91,12 @@ impl Agent {
     #[must_use]
     pub fn tokens(&self) -> &Arc<Book> {
         &self.tokens
+    }
+
+    /// What is known of the local server's tools.
+    #[must_use]
+    pub fn tools(&self) -> &Arc<ToolBook> {
+        &self.tools
     }
 
     /// Waits until the agent ends by itself: the relay refuses to have it back. Cancel-safe.

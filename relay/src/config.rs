@@ -99,6 +99,8 @@ pub struct Config {
     pub routing: Routing,
     /// Where certificates and keys are kept; `None` keeps them in memory.
     pub state_dir: Option<PathBuf>,
+    /// The file in which is written down who came and who was turned away; `None`: nowhere.
+    pub audit_log: Option<PathBuf>,
     /// Peers whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Largest request body, bytes; 0: no limit.
@@ -123,6 +125,7 @@ impl Config {
             tls,
             routing: Routing::Names,
             state_dir: None,
+            audit_log: None,
             trusted_proxies: Vec::new(),
             max_body: 16 << 20,
             rates: Rates::default(),

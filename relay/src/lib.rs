@@ -12,6 +12,7 @@ pub mod cli;
 pub mod config;
 
 mod admin;
+mod audit;
 mod directory;
 mod edge;
 mod rates;

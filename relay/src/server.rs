@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::{fmt, io};
 
+use gantz_audit::{Audit, Keeper};
 use gantz_shared::control::Limits;
 use gantz_transport::quic::Listener;
 use http::uri::Scheme;
@@ -40,6 +41,7 @@ pub struct Relay {
     drain: std::time::Duration,
     addresses: Addresses,
     ca: Option<LocalCa>,
+    audit: Option<Keeper>,
 }
 
 #[derive(Debug)]
@@ -60,6 +62,9 @@ pub enum StartError {
     /// The state folder does not do its part.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The audit log cannot be written.
+    #[error("audit log: {0}")]
+    Audit(#[from] gantz_audit::OpenError),
     /// A socket does not do its part.
     #[error("socket: {0}")]
     Socket(#[from] io::Error),
@@ -86,6 +91,13 @@ impl Relay {
             port: edge_address.port(),
         });
 
+        let (audit, keeper) = match &config.audit_log {
+            Some(path) => {
+                let (audit, keeper) = Audit::open(path, gantz_audit::Limits::default())?;
+                (audit, Some(keeper))
+            }
+            None => (Audit::default(), None),
+        };
         let directory: Arc<dyn Directory> = Arc::new(Memory::default());
         let greeter = Arc::new(Greeter {
             directory: directory.clone(),
@@ -93,6 +105,7 @@ impl Relay {
             origin: origin(&config, &public),
             limits: Limits { max_body: config.max_body },
             rates: config.rates,
+            audit: audit.clone(),
         });
         let agents = Listener::new(sockets.agents, tls::server_config(certificates.current.clone(), &[])?)?;
         let transport = if is_plain {
@@ -110,7 +123,7 @@ impl Relay {
             admin: sockets.admin.as_ref().map(TcpListener::local_addr).transpose()?,
         };
         let drain = config.drain;
-        let edge = Edge::new(config, public, directory);
+        let edge = Edge::new(config, public, directory, audit);
         for listener in sockets.edge {
             tasks.spawn(edge::serve(listening(listener)?, transport.clone(), edge.clone(), stop.clone(), cut.clone()));
         }
@@ -133,7 +146,7 @@ impl Relay {
                 stop.run_until_cancelled(watch.run(current)).await;
             });
         }
-        Ok(Self { tasks, stop, cut, drain, addresses, ca: certificates.ca })
+        Ok(Self { tasks, stop, cut, drain, addresses, ca: certificates.ca, audit: keeper })
     }
 
     /// Where the public is answered.
@@ -189,6 +202,9 @@ impl Relay {
         let drained = tokio::time::timeout(self.drain, edge_done).await.is_ok();
         self.cut.cancel();
         while self.tasks.join_next().await.is_some() {}
+        if let Some(audit) = self.audit.take() {
+            audit.close();
+        }
         drained
     }
 }

@@ -192,6 +192,23 @@ pub enum RefusalCode {
     Unknown,
 }
 
+impl RefusalCode {
+    /// As it is on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BadKey => "bad_key",
+            Self::NameTaken => "name_taken",
+            Self::InvalidName => "invalid_name",
+            Self::InvalidHello => "invalid_hello",
+            Self::RelayFull => "relay_full",
+            Self::Draining => "draining",
+            Self::TooOld => "too_old",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// A secret in a message: it travels, but `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]

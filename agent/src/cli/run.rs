@@ -119,8 +119,12 @@ async fn open(args: RunArgs) -> Result<Exit, Failure> {
             return Err(failure);
         }
     };
+    let url = format!("{}{path}", welcome.url);
+    // Who reads that the tunnel is ready may talk to it.
+    #[cfg(unix)]
+    let _control = control(&agent, &config, &url, printer);
     printer.ready(&Ready {
-        url: &format!("{}{path}", welcome.url),
+        url: &url,
         name: welcome.name.as_str(),
         token: token.as_ref(),
         life: credentials::life(&args),
@@ -129,8 +133,6 @@ async fn open(args: RunArgs) -> Result<Exit, Failure> {
         demo: args.demo == Some(true),
     });
     drop(token);
-    #[cfg(unix)]
-    let _control = control(&agent, &config, &format!("{}{path}", welcome.url), printer);
     tokio::select! {
         ended = agent.ended() => Err(failures::ended(ended, &relay)),
         _ = stop.signal() => Ok(leave(agent, inside, &mut stop, printer).await),
@@ -149,9 +151,10 @@ fn control(agent: &Agent, config: &Config, url: &str, printer: Printer) -> Optio
         tokens: (!config.policy.open).then_some(0),
         calls: 0,
     };
-    let started = control::Place::of_user().map_err(|error| error.to_string()).and_then(|place| {
-        control::Server::start(&place, tunnel, agent.tokens().clone()).map_err(|error| error.to_string())
-    });
+    let books = control::Books { tokens: agent.tokens().clone(), tools: agent.tools().clone() };
+    let started = control::Place::of_user()
+        .map_err(|error| error.to_string())
+        .and_then(|place| control::Server::start(&place, tunnel, books).map_err(|error| error.to_string()));
     // The tunnel is what was asked for; it works without.
     started
         .inspect_err(|why| printer.note(&format!("gantz token and gantz status will not find this tunnel: {why}")))

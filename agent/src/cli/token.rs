@@ -13,6 +13,7 @@ use super::printer::{print, rounded, say, timestamp};
 use super::running::{self, ask, unexpected};
 use super::table::Table;
 use crate::control::{Answer, Command, Made};
+use crate::permissions::{Permissions, ToolGlobs};
 use crate::tokens::{Listed, Spec};
 
 /// See the module's head.
@@ -41,6 +42,12 @@ enum Action {
         /// How often it may be used, such as 10/s or 100/min:20 (20 of them at once) [default: the relay's limit]
         #[arg(long, env = "GANTZ_TOKEN_RATE", value_name = "RATE")]
         rate: Option<Rate>,
+        /// The tools it may call and see, such as 'read_*,list_*' [default: all]
+        #[arg(long, env = "GANTZ_TOKEN_TOOLS", value_name = "GLOBS")]
+        tools: Option<ToolGlobs>,
+        /// Only tools that say of themselves that they only read (readOnlyHint)
+        #[arg(long, env = "GANTZ_TOKEN_READ_ONLY", value_parser = BoolishValueParser::new(), num_args = 0, default_missing_value = "true", default_value = "false")]
+        read_only: bool,
     },
     /// All tokens: labels, ids, lives and calls, but no secret
     List,
@@ -65,11 +72,11 @@ pub(super) fn run(args: TokenArgs) -> Result<Exit, Failure> {
     let tunnel = running::one(args.name.as_deref())?;
     let json = args.json == Some(true);
     let command = match args.action {
-        Action::Add { label, ttl, rate } => {
+        Action::Add { label, ttl, rate, tools, read_only } => {
             if ttl == Lifetime::Endless {
                 say("  warning: --ttl 0: this token lets its holders in for ever, or until you revoke it\n");
             }
-            Command::Add(Spec { label, ttl: ttl.limit(), rate })
+            Command::Add(Spec { label, ttl: ttl.limit(), rate, permissions: Permissions { tools, read_only } })
         }
         Action::List => Command::List,
         Action::Rotate { which, grace } => Command::Rotate { which, grace },
@@ -102,12 +109,17 @@ fn made_screen(made: &Made, command: &Command, json: bool) {
         object["replaces"] = made.replaces.clone().into();
         object["applied"] = made.applied.into();
         print(&format!("{object}\n"));
+        tell_unmatched(made);
         return tell_unapplied(made.applied);
     }
     print(&format!("  Auth Token:  {}\n", made.token.reveal()));
     let label = listed.label.as_ref().map(|label| format!(" ({label})")).unwrap_or_default();
     say(&format!("  id:          {}{label}\n", listed.id));
     say(&format!("  expires:     {}\n", expires(listed)));
+    if !listed.permissions.is_everything() {
+        say(&format!("  may call:    {}\n", listed.permissions));
+    }
+    tell_unmatched(made);
     if let (Some(old), Command::Rotate { grace, .. }) = (&made.replaces, command) {
         if grace.is_zero() {
             say(&format!("  {old} no longer works\n"));
@@ -116,6 +128,16 @@ fn made_screen(made: &Made, command: &Command, json: bool) {
         }
     }
     tell_unapplied(made.applied);
+}
+
+fn tell_unmatched(made: &Made) {
+    if !made.unmatched.is_empty() {
+        say(&format!(
+            "  warning: {} matches no tool; there are {}\n",
+            made.unmatched.join(", "),
+            made.tools.join(", ")
+        ));
+    }
 }
 
 fn tell_unapplied(applied: bool) {
@@ -128,7 +150,7 @@ fn list(tokens: &[Listed], json: bool) {
     if json {
         return print(&format!("{}\n", Value::from_iter(tokens.iter().map(described))));
     }
-    let mut table = Table::new(["ID", "LABEL", "CREATED", "EXPIRES", "LAST USED", "CALLS", "RATE"]);
+    let mut table = Table::new(["ID", "LABEL", "CREATED", "EXPIRES", "LAST USED", "CALLS", "RATE", "TOOLS"]);
     for token in tokens {
         table.row([
             token.id.clone(),
@@ -138,6 +160,7 @@ fn list(tokens: &[Listed], json: bool) {
             token.last_used.map_or_else(|| "never".into(), |at| plain(&timestamp(at))),
             token.calls.to_string(),
             token.rate.map_or_else(|| "–".into(), |rate| rate.to_string()),
+            token.permissions.to_string(),
         ]);
     }
     print(&table.to_string());
@@ -156,6 +179,8 @@ fn described(token: &Listed) -> Value {
         "last_used_at": token.last_used.map(timestamp),
         "calls": token.calls,
         "rate": token.rate,
+        "tools": token.permissions.tools,
+        "read_only": token.permissions.read_only,
     })
 }
 

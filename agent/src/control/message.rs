@@ -93,6 +93,12 @@ pub struct Made {
     pub listed: Listed,
     /// The id of the one that it replaces.
     pub replaces: Option<String>,
+    /// Its globs that match none of the tools that are known.
+    #[serde(default)]
+    pub unmatched: Vec<String>,
+    /// The tools that are known.
+    #[serde(default)]
+    pub tools: Vec<String>,
     /// The relay lets it in already.
     pub applied: bool,
 }

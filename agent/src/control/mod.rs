@@ -12,4 +12,4 @@ mod server;
 
 pub use message::{Answer, Command, Made, Refusal, Tunnel};
 pub use place::{NoPlace, Place};
-pub use server::Server;
+pub use server::{Books, Server};

@@ -13,7 +13,17 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::message::{APPLY, Answer, Command, DEADLINE, MAX_LINE, Made, Refusal, Tunnel};
 use super::place::Place;
-use crate::tokens::{Book, Changed};
+use crate::permissions::ToolBook;
+use crate::tokens::{Book, Changed, Listed};
+
+/// What commands ask for and change.
+#[derive(Debug, Clone)]
+pub struct Books {
+    /// The tunnel's tokens.
+    pub tokens: Arc<Book>,
+    /// What is known of the local server's tools.
+    pub tools: Arc<ToolBook>,
+}
 
 /// A socket that is listened on. Dropped, it is gone.
 #[derive(Debug)]
@@ -23,11 +33,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens for commands about `tunnel`, whose tokens are in `book`.
+    /// Listens for commands about `tunnel`, whose tokens and tools are in `books`.
     ///
     /// # Errors
     /// What the system reports, such as a path that is too long for a socket.
-    pub fn start(place: &Place, tunnel: Tunnel, book: Arc<Book>) -> io::Result<Self> {
+    pub fn start(place: &Place, tunnel: Tunnel, books: Books) -> io::Result<Self> {
         let socket = place.socket(tunnel.pid);
         // Of another process that had this number once.
         match std::fs::remove_file(&socket) {
@@ -36,7 +46,7 @@ impl Server {
         }
         let listener = UnixListener::bind(&socket)?;
         let owner = place.owner()?;
-        let serving = AbortOnDropHandle::new(tokio::spawn(serve(listener, owner, Arc::new(tunnel), book)));
+        let serving = AbortOnDropHandle::new(tokio::spawn(serve(listener, owner, Arc::new(tunnel), books)));
         Ok(Self { socket, _serving: serving })
     }
 }
@@ -49,15 +59,15 @@ impl Drop for Server {
     }
 }
 
-async fn serve(listener: UnixListener, owner: u32, tunnel: Arc<Tunnel>, book: Arc<Book>) {
+async fn serve(listener: UnixListener, owner: u32, tunnel: Arc<Tunnel>, books: Books) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    let (tunnel, book) = (tunnel.clone(), book.clone());
+                    let (tunnel, books) = (tunnel.clone(), books.clone());
                     connections.spawn(async move {
-                        match timeout(DEADLINE, converse(stream, owner, &tunnel, &book)).await {
+                        match timeout(DEADLINE, converse(stream, owner, &tunnel, &books)).await {
                             Ok(Ok(())) => {}
                             Ok(Err(error)) => tracing::debug!(%error, "command not answered"),
                             Err(_) => tracing::debug!("command took too long"),
@@ -74,7 +84,7 @@ async fn serve(listener: UnixListener, owner: u32, tunnel: Arc<Tunnel>, book: Ar
     }
 }
 
-async fn converse(mut stream: UnixStream, owner: u32, tunnel: &Tunnel, book: &Book) -> io::Result<()> {
+async fn converse(mut stream: UnixStream, owner: u32, tunnel: &Tunnel, books: &Books) -> io::Result<()> {
     // The folder keeps others out; this says so where somebody has opened it since.
     let caller = stream.peer_cred()?.uid();
     if caller != owner {
@@ -84,7 +94,7 @@ async fn converse(mut stream: UnixStream, owner: u32, tunnel: &Tunnel, book: &Bo
     let mut line = Vec::new();
     BufReader::new(reader.take(MAX_LINE)).read_until(b'\n', &mut line).await?;
     let answer = match serde_json::from_slice(&line) {
-        Ok(command) => answer(command, tunnel, book).await,
+        Ok(command) => answer(command, tunnel, books).await,
         Err(_) => Answer::Refused(Refusal {
             why: "this gantz does not know the command; the same version on both sides".into(),
         }),
@@ -94,7 +104,8 @@ async fn converse(mut stream: UnixStream, owner: u32, tunnel: &Tunnel, book: &Bo
     writer.write_all(&line).await
 }
 
-async fn answer(command: Command, tunnel: &Tunnel, book: &Book) -> Answer {
+async fn answer(command: Command, tunnel: &Tunnel, books: &Books) -> Answer {
+    let book = &books.tokens;
     if tunnel.tokens.is_none() && !matches!(command, Command::Status) {
         let why = "this tunnel is open to everybody (--auth=none); tokens need --auth";
         return Answer::Refused(Refusal { why: why.into() });
@@ -114,12 +125,12 @@ async fn answer(command: Command, tunnel: &Tunnel, book: &Book) -> Answer {
         Command::Revoke { which } => book.revoke(&which),
     };
     match changed {
-        Ok(changed) => report(changed, book).await,
+        Ok(changed) => report(changed, books).await,
         Err(error) => Answer::Refused(Refusal { why: error.to_string() }),
     }
 }
 
-async fn report(changed: Changed, book: &Book) -> Answer {
+async fn report(changed: Changed, Books { tokens: book, tools }: &Books) -> Answer {
     let applied = timeout(APPLY, book.is_applied(changed.generation)).await.is_ok();
     let Changed { token, ids, .. } = changed;
     let tokens = book.list();
@@ -130,9 +141,16 @@ async fn report(changed: Changed, book: &Book) -> Answer {
             token: Secret::new(token.reveal().to_owned()),
             listed: listed.clone(),
             replaces: about.next().cloned(),
+            unmatched: unmatched(listed, tools),
+            tools: tools.names(),
             applied,
         }),
         (Some(_), None) => Answer::Refused(Refusal { why: "the new token was revoked at once; again".into() }),
         (None, _) => Answer::Revoked { ids, left: tokens.len(), applied },
     }
+}
+
+fn unmatched(listed: &Listed, tools: &ToolBook) -> Vec<String> {
+    let globs = listed.permissions.tools.as_ref();
+    globs.map_or_else(Vec::new, |globs| tools.unmatched(globs).into_iter().map(str::to_owned).collect())
 }

@@ -4,7 +4,7 @@
 //! answers ([`Book::applied`]). Only then does the change count.
 
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use gantz_shared::control::{TokenEntry, TokenLife};
@@ -15,6 +15,8 @@ use rand::RngExt;
 use rand::rngs::SysRng;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+
+use crate::permissions::Permissions;
 
 /// Characters of a token's id behind its `t`; ids are names, not secrets.
 const ID_LEN: usize = 6;
@@ -41,6 +43,8 @@ struct Pages {
 #[derive(Debug)]
 struct Entry {
     spec: Spec,
+    /// Shared with the requests that are being looked at.
+    permissions: Arc<Permissions>,
     id: String,
     digest: Digest,
     created: SystemTime,
@@ -69,6 +73,9 @@ pub struct Spec {
     /// How often it may be used.
     #[serde(default)]
     pub rate: Option<Rate>,
+    /// Which tools it may call.
+    #[serde(default)]
+    pub permissions: Permissions,
 }
 
 /// One token as its owner may see it: everything but the secret.
@@ -88,6 +95,9 @@ pub struct Listed {
     pub calls: u64,
     /// How often somebody may.
     pub rate: Option<Rate>,
+    /// Which tools it may call.
+    #[serde(default)]
+    pub permissions: Permissions,
 }
 
 /// What a change has made.
@@ -106,7 +116,13 @@ impl Book {
     #[must_use]
     pub fn new(entries: Vec<TokenEntry>) -> Self {
         let entries = entries.into_iter().map(|entry| Entry {
-            spec: Spec { label: entry.label, ttl: entry.ttl.map(Duration::from_secs), rate: entry.rate },
+            permissions: Arc::default(),
+            spec: Spec {
+                label: entry.label,
+                ttl: entry.ttl.map(Duration::from_secs),
+                rate: entry.rate,
+                permissions: Permissions::default(),
+            },
             id: entry.id,
             digest: entry.digest,
             created: SystemTime::now(),
@@ -176,12 +192,13 @@ impl Book {
         pages.entries.iter().map(Entry::listed).collect()
     }
 
-    /// Notes a call with the token of this id.
-    pub fn used(&self, id: &str) {
-        if let Some(entry) = self.pages().entries.iter_mut().find(|entry| entry.id == id) {
-            entry.calls += 1;
-            entry.last_used = Some(SystemTime::now());
-        }
+    /// Notes a call with the token of this id; answers with what it may do.
+    pub fn used(&self, id: &str) -> Option<Arc<Permissions>> {
+        let mut pages = self.pages();
+        let entry = pages.entries.iter_mut().find(|entry| entry.id == id)?;
+        entry.calls += 1;
+        entry.last_used = Some(SystemTime::now());
+        Some(entry.permissions.clone())
     }
 
     /// What the relay is to be told, and the generation of it.
@@ -248,6 +265,7 @@ impl Pages {
         let id = self.fresh_id();
         self.entries.push(Entry {
             life: Life { ttl: spec.ttl.map(|ttl| (ttl, Instant::now())), expires_at: None },
+            permissions: Arc::new(spec.permissions.clone()),
             spec,
             id: id.clone(),
             digest: token.digest(),
@@ -317,6 +335,7 @@ impl Entry {
             last_used: self.last_used.map(seconds),
             calls: self.calls,
             rate: self.spec.rate,
+            permissions: self.spec.permissions.clone(),
         }
     }
 }

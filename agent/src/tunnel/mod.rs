@@ -1,5 +1,6 @@
 //! The relay's side of the agent: opening a tunnel, and serving what comes through it.
 
+mod answer;
 mod dial;
 mod request;
 mod session;

@@ -1,24 +1,23 @@
-//! One request stream: head in, local call, answer out.
+//! One request stream: head in, what its token may do, local call, answer out.
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures_util::FutureExt;
-use gantz_shared::fields::{Nominated, is_hop_by_hop, upgrade};
+use bytes::Bytes;
+use gantz_shared::fields::upgrade;
 use gantz_shared::reset::StreamCode;
 use gantz_shared::wire::head::RequestHead;
 use gantz_shared::wire::{self, Direction, Event};
 use gantz_transport::splice::splice;
 use gantz_transport::{FrameReader, FrameWriter, RecvStream, SendStream};
-use http::{HeaderMap, HeaderName, Method, Response, StatusCode};
-use http_body::Body;
-use http_body_util::BodyExt;
+use http::{HeaderMap, Method, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 
-use super::Work;
+use super::{Work, answer};
 use crate::agent;
-use crate::upstream::{Endpoint, Interim, RequestBody, Upstream, UpstreamError};
+use crate::permissions::{Buffer, Guard, Need, Refusal};
+use crate::upstream::{Endpoint, Interim, RequestBody, UpstreamError};
 
 /// Serves one request to its end. Cancel-safe: dropped, it resets the stream and ends the local call.
 pub(super) async fn serve(send: SendStream, recv: RecvStream, work: Arc<Work>) {
@@ -37,9 +36,12 @@ pub(super) async fn serve(send: SendStream, recv: RecvStream, work: Arc<Work>) {
         // The caller went away before its head was through, or the decoder has said what is wrong.
         Ok(_) | Err(_) => return writer.reset(StreamCode::Protocol),
     };
-    work.tokens.used(&head.token);
     let (method, path) = (head.method.clone(), head.path.clone());
-    let outcome = answer(head, reader, &mut writer, &work.upstream).await;
+    let outcome = match call(head, reader, &mut writer, &work).await {
+        Err(Failed::Refused(refusal)) => answer::refuse(refusal, &mut writer).await,
+        Err(Failed::Reset(code)) => Err(code),
+        Ok(status) => Ok(status),
+    };
     let status = match outcome {
         Ok(status) => Some(status),
         Err(code) => {
@@ -50,42 +52,78 @@ pub(super) async fn serve(send: SendStream, recv: RecvStream, work: Arc<Work>) {
     (work.observer)(&agent::Event::Request { method, path: path.path().to_owned(), status, took: started.elapsed() });
 }
 
-/// Calls the local server and streams its answer back. The error is what the stream is reset with.
-async fn answer(
-    head: RequestHead,
+/// Why there is no answer of the local server.
+pub(super) enum Failed {
+    /// The stream is reset with this.
+    Reset(StreamCode),
+    /// The caller's token may not do this.
+    Refused(Refusal),
+}
+
+impl From<StreamCode> for Failed {
+    fn from(code: StreamCode) -> Self {
+        Self::Reset(code)
+    }
+}
+
+impl<R: Into<Refusal>> From<R> for Failed {
+    fn from(refusal: R) -> Self {
+        Self::Refused(refusal.into())
+    }
+}
+
+/// Calls the local server and streams its answer back.
+async fn call(
+    mut head: RequestHead,
     mut reader: FrameReader,
     writer: &mut FrameWriter,
-    upstream: &Arc<Upstream>,
-) -> Result<StatusCode, StreamCode> {
-    let wants_upgrade = head.upgrade.is_some();
+    work: &Work,
+) -> Result<StatusCode, Failed> {
+    let permissions = match work.tokens.used(&head.token) {
+        Some(permissions) => Some(permissions),
+        // The tunnel is open to everybody.
+        None if head.token.is_empty() => None,
+        // Revoked, and the relay does not know yet: what it was allowed is forgotten.
+        None => return Err(Refusal::revoked().into()),
+    };
+    let mut guard = permissions.and_then(|permissions| Guard::new(&permissions, &work.tools));
+    let need = guard.as_mut().map(|guard| guard.head(&mut head)).transpose()?;
+    let (body, rest) = match (need, &mut guard) {
+        (Some(Need::Body { buffer, expects_continue }), Some(guard)) => {
+            if expects_continue {
+                answer::encode_info(StatusCode::CONTINUE, &HeaderMap::new(), writer);
+                writer.flush().await.map_err(|_| StreamCode::Cancelled)?;
+            }
+            let body = read_whole(&mut reader, buffer).await?;
+            guard.body(&head.fields, &body)?;
+            (RequestBody::whole(body), None)
+        }
+        _ if head.upgrade.is_some() => (RequestBody::Empty, Some(reader)),
+        _ if head.has_body => (RequestBody::streaming(reader, &head.fields).map_err(|_| StreamCode::Protocol)?, None),
+        _ => {
+            read_to_fin(&mut reader).await?;
+            (RequestBody::Empty, None)
+        }
+    };
     let rewrite = head.method == Method::GET;
     let public = (head.scheme.clone(), head.authority.clone());
     let interim = Arc::new(Interim::default());
-    let (body, rest) = if wants_upgrade {
-        (RequestBody::Empty, Some(reader))
-    } else if head.has_body {
-        (RequestBody::streaming(reader, &head.fields).map_err(|_| StreamCode::Protocol)?, None)
-    } else {
-        read_to_fin(&mut reader).await?;
-        (RequestBody::Empty, None)
-    };
-
     let mut stopped = pin!(writer.stopped());
-    let mut call = pin!(upstream.call(head, body, interim.clone()));
+    let mut call = pin!(work.upstream.call(head, body, interim.clone()));
     let response = loop {
         tokio::select! {
             biased;
             response = &mut call => break response.map_err(|error| code_of(&error))?,
             (status, fields) = interim.next() => {
-                encode_info(status, &fields, writer);
+                answer::encode_info(status, &fields, writer);
                 writer.flush().await.map_err(|_| StreamCode::Cancelled)?;
             }
-            _ = &mut stopped => return Err(StreamCode::Cancelled),
+            _ = &mut stopped => return Err(StreamCode::Cancelled.into()),
         }
     };
     // Those that came together with the answer go before it.
     while let Some((status, fields)) = interim.take() {
-        encode_info(status, &fields, writer);
+        answer::encode_info(status, &fields, writer);
     }
     let status = response.status();
     if status == StatusCode::SWITCHING_PROTOCOLS {
@@ -93,53 +131,28 @@ async fn answer(
         switch(response, reader, writer).await?;
         return Ok(status);
     }
-    let (parts, mut body) = response.into_parts();
-    encode_head(status, &parts.headers, None, writer)?;
-    let mut endpoint =
-        rewrite.then(|| Endpoint::new(&parts.headers, upstream.target(), &public.0, &public.1)).flatten();
-    let mut trailers = None;
+    let (mut parts, body) = response.into_parts();
+    let sieve = guard.map(|guard| guard.answer(status, &mut parts.headers)).transpose()?;
+    let endpoint =
+        rewrite.then(|| Endpoint::new(&parts.headers, work.upstream.target(), &public.0, &public.1)).flatten();
+    answer::pass(parts, body, sieve, endpoint, writer, stopped).await
+}
+
+/// The whole body of a request whose token has permissions.
+async fn read_whole(reader: &mut FrameReader, mut buffer: Buffer) -> Result<Bytes, Failed> {
     loop {
-        // What is there leaves together with the head; when nothing is, the head does not wait for it.
-        let frame = match body.frame().now_or_never() {
-            Some(frame) => frame,
-            None => {
-                writer.flush().await.map_err(|_| StreamCode::Cancelled)?;
-                tokio::select! {
-                    frame = body.frame() => frame,
-                    _ = &mut stopped => return Err(StreamCode::Cancelled),
+        match reader.event().await {
+            Ok(Some(Event::Data(piece))) => {
+                if let Err(too_large) = buffer.push(&piece) {
+                    reader.stop(StreamCode::NotNeeded);
+                    return Err(too_large.into());
                 }
             }
-        };
-        let Some(frame) = frame else { break };
-        let frame = match frame {
-            Ok(frame) => frame,
-            Err(error) => {
-                tracing::debug!(%error, "local server broke off");
-                writer.break_off().await.map_err(|_| StreamCode::Cancelled)?;
-                return Ok(status);
-            }
-        };
-        match frame.into_data() {
-            Ok(piece) => {
-                let piece = match &mut endpoint {
-                    Some(rewriter) => rewriter.rewrite(piece),
-                    None => piece,
-                };
-                let piece = if body.is_end_stream() { writer.gather(piece) } else { Some(piece) };
-                if let Some(piece) = piece {
-                    writer.data(piece).await.map_err(|_| StreamCode::Cancelled)?;
-                }
-            }
-            Err(frame) => trailers = frame.into_trailers().ok(),
+            Ok(Some(_)) => {}
+            Ok(None) => return Ok(buffer.finish()),
+            Err(_) => return Err(StreamCode::Cancelled.into()),
         }
     }
-    if let Some(rest) = endpoint.and_then(Endpoint::finish) {
-        writer.data(rest).await.map_err(|_| StreamCode::Cancelled)?;
-    }
-    let nominated = trailers.as_ref().map(Nominated::by).unwrap_or_default();
-    let keep = |name: &HeaderName| !is_hop_by_hop(name) && !nominated.contains(name);
-    writer.end(trailers.as_ref(), keep).await.map_err(|_| StreamCode::Cancelled)?;
-    Ok(status)
 }
 
 /// Reads the `END` and FIN of a request without a body, which have mostly come with its head: a stream that is read to
@@ -159,29 +172,6 @@ async fn read_to_fin(reader: &mut FrameReader) -> Result<(), StreamCode> {
     }
 }
 
-/// Informational answers are optional: one that is too large is left out.
-fn encode_info(status: StatusCode, fields: &HeaderMap, writer: &mut FrameWriter) {
-    let nominated = Nominated::by(fields);
-    let keep = |name: &HeaderName| !is_hop_by_hop(name) && !nominated.contains(name);
-    if let Err(error) = wire::info(status, fields, keep, writer.buffer()) {
-        tracing::debug!(%error, "informational answer left out");
-    }
-}
-
-fn encode_head(
-    status: StatusCode,
-    fields: &HeaderMap,
-    upgrade: Option<&http::HeaderValue>,
-    writer: &mut FrameWriter,
-) -> Result<(), StreamCode> {
-    let nominated = Nominated::by(fields);
-    let keep = |name: &HeaderName| !is_hop_by_hop(name) && !nominated.contains(name);
-    wire::response_head(status, upgrade, fields, keep, writer.buffer()).map_err(|error| {
-        tracing::warn!(%error, "local server's head is too large");
-        StreamCode::UpstreamInvalid
-    })
-}
-
 /// Hands both connections to each other after the local server's 101.
 async fn switch<B>(
     mut response: Response<B>,
@@ -190,7 +180,7 @@ async fn switch<B>(
 ) -> Result<(), StreamCode> {
     let on_upgrade = hyper::upgrade::on(&mut response);
     let protocol = upgrade(response.headers()).ok_or(StreamCode::UpstreamInvalid)?;
-    encode_head(StatusCode::SWITCHING_PROTOCOLS, response.headers(), Some(protocol), writer)?;
+    answer::encode_head(StatusCode::SWITCHING_PROTOCOLS, response.headers(), Some(protocol), writer)?;
     wire::upgraded(writer.buffer());
     writer.flush().await.map_err(|_| StreamCode::Cancelled)?;
     let io = on_upgrade.await.map_err(|_| StreamCode::UpstreamLost)?;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::request;
 use crate::agent::Observer;
 use crate::config::GRACE;
+use crate::permissions::ToolBook;
 use crate::tokens::Book;
 use crate::upstream::Upstream;
 
@@ -34,6 +35,8 @@ pub struct Work {
     pub upstream: Arc<Upstream>,
     /// The tunnel's tokens.
     pub tokens: Arc<Book>,
+    /// What is known of the local server's tools.
+    pub tools: Arc<ToolBook>,
     /// Who hears what happens.
     pub observer: Observer,
 }

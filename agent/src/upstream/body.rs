@@ -16,6 +16,8 @@ use http_body::{Body, Frame, SizeHint};
 pub enum RequestBody {
     /// There is none.
     Empty,
+    /// All of it is here.
+    Whole(Option<Bytes>),
     /// What the stream still brings.
     Streaming {
         /// The stream, behind its head.
@@ -44,10 +46,15 @@ impl RequestBody {
         Ok(Self::Streaming { body: Box::new(body), progress: Progress::default() })
     }
 
-    /// What counts this body's pieces; `None` where there is no body.
+    /// A body that is here already.
+    pub(crate) fn whole(bytes: Bytes) -> Self {
+        Self::Whole((!bytes.is_empty()).then_some(bytes))
+    }
+
+    /// What counts this body's pieces; `None` where nothing is waited for.
     pub(super) fn progress(&self) -> Option<Progress> {
         match self {
-            Self::Empty => None,
+            Self::Empty | Self::Whole(_) => None,
             Self::Streaming { progress, .. } => Some(progress.clone()),
         }
     }
@@ -58,24 +65,31 @@ impl Body for RequestBody {
     type Error = BodyError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Self::Streaming { body, progress } = self.get_mut() else { return Poll::Ready(None) };
-        let frame = body.poll_frame(cx);
-        if frame.is_ready() {
-            progress.0.fetch_add(1, Ordering::Relaxed);
+        match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
+            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Streaming { body, progress } => {
+                let frame = body.poll_frame(cx);
+                if frame.is_ready() {
+                    progress.0.fetch_add(1, Ordering::Relaxed);
+                }
+                frame
+            }
         }
-        frame
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Empty => true,
+            Self::Empty | Self::Whole(None) => true,
+            Self::Whole(Some(_)) => false,
             Self::Streaming { body, .. } => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Empty => SizeHint::with_exact(0),
+            Self::Empty | Self::Whole(None) => SizeHint::with_exact(0),
+            Self::Whole(Some(bytes)) => SizeHint::with_exact(bytes.len() as u64),
             Self::Streaming { body, .. } => body.size_hint(),
         }
     }

@@ -38,6 +38,10 @@ pub struct ServeArgs {
     /// Folder for what outlives a restart [default: gantz-relay in the user's state folder]
     #[arg(long, env = "GANTZ_RELAY_STATE_DIR", value_name = "DIR")]
     pub(super) state_dir: Option<PathBuf>,
+    /// File in which it is written down who came and who was turned away, or `none` [default: audit/audit.log in the
+    /// state folder]
+    #[arg(long, env = "GANTZ_RELAY_AUDIT_LOG", value_name = "FILE")]
+    pub(super) audit_log: Option<PathBuf>,
     /// Address of the operator's listener (health); never public
     #[arg(long, env = "GANTZ_RELAY_ADMIN_LISTEN", value_parser = address, default_value = "127.0.0.1:9090", value_name = "ADDR:PORT")]
     pub(super) admin_listen: SocketAddr,

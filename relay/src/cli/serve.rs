@@ -95,6 +95,11 @@ fn config(args: &ServeArgs) -> Result<Config, Failure> {
     };
     Ok(Config {
         public,
+        audit_log: match &args.audit_log {
+            Some(none) if none.as_os_str() == "none" => None,
+            Some(file) => Some(file.clone()),
+            None => Some(state_dir.join("audit").join(gantz_audit::FILE_NAME)),
+        },
         state_dir: Some(state_dir),
         trusted_proxies: args.trusted_proxies.clone(),
         max_body: args.max_body.as_u64(),

@@ -50,6 +50,15 @@ pub(crate) enum Limit {
 }
 
 impl Limit {
+    /// For programs.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Tunnel => "tunnel",
+            Self::Guesses => "guesses",
+        }
+    }
+
     /// What was too much.
     fn what(self) -> &'static str {
         match self {
@@ -147,6 +156,11 @@ impl Failure {
                 text(S::METHOD_NOT_ALLOWED, "method_not_allowed", "The relay's own pages are only read.")
             }
         }
+    }
+
+    /// The code, for programs.
+    pub(super) fn code(self) -> &'static str {
+        self.parts().1
     }
 
     /// RFC 6750 §3: the challenge says nothing about a token when none was sent.

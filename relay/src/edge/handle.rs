@@ -21,6 +21,7 @@ use super::exchange::{self, Admitted, Stream};
 use super::linger::Lingering;
 use super::route::{Route, Target, route};
 use super::{Edge, credential, forwarded, origin};
+use crate::audit::Event;
 use crate::directory::Found;
 use crate::tunnels::{OpenError, Token, Tunnel};
 
@@ -96,8 +97,8 @@ async fn pass(parts: &Parts, route: &Route, client: IpAddr, edge: &Edge) -> Resu
         {
             return Err(Box::new(origin::preflight(parts, origin)));
         }
-        let admitted =
-            admit(&tunnel, parts, client, edge).and_then(|token| exchange::check(parts, edge).map(|()| token));
+        let admitted = admit(&tunnel, parts, client, edge).inspect_err(|failure| note(edge, *failure, client, &tunnel));
+        let admitted = admitted.and_then(|token| exchange::check(parts, edge).map(|()| token));
         let token = admitted.map_err(|failure| refuse(failure, origin.as_ref()))?;
         match tunnel.open().await {
             Ok(stream) => return Ok(Passage { stream, token, origin }),
@@ -109,6 +110,20 @@ async fn pass(parts: &Parts, route: &Route, client: IpAddr, edge: &Edge) -> Resu
                 }
             }
         }
+    }
+}
+
+/// Writes down who was turned away.
+fn note(edge: &Edge, failure: Failure, source: IpAddr, tunnel: &Tunnel) {
+    let name = tunnel.name().as_str();
+    match failure {
+        Failure::RateLimited { limit, .. } => {
+            edge.audit.write(&Event::RateLimited { source, name, limit: limit.name() });
+        }
+        Failure::MissingToken | Failure::InvalidToken | Failure::ExpiredToken => {
+            edge.audit.write(&Event::AuthFailed { source, name, code: failure.code() });
+        }
+        _ => {}
     }
 }
 

@@ -25,6 +25,7 @@ mod upload;
 use std::sync::Arc;
 
 use axum::Router;
+use gantz_audit::Audit;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -42,6 +43,7 @@ pub(crate) struct Edge {
     config: Config,
     public: PublicOrigin,
     directory: Arc<dyn Directory>,
+    audit: Audit,
     /// Connections that may still be accepted.
     connections: Arc<Semaphore>,
     /// Who has shown wrong tokens.
@@ -55,13 +57,14 @@ pub(crate) struct Edge {
 }
 
 impl Edge {
-    pub(crate) fn new(config: Config, public: PublicOrigin, directory: Arc<dyn Directory>) -> Arc<Self> {
+    pub(crate) fn new(config: Config, public: PublicOrigin, directory: Arc<dyn Directory>, audit: Audit) -> Arc<Self> {
         Arc::new(Self {
             apex: apex::router(&config.domain),
             guesses: Guesses::new(config.rates.guess, MAX_GUESSERS),
             config,
             public,
             directory,
+            audit,
             connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
             held: Semaphore::new(MAX_HELD),
             tasks: TaskTracker::new(),

@@ -9,6 +9,7 @@ use gantz_transport::Connection;
 use gantz_transport::control::{ControlReceiver, ControlSender, Error};
 
 use super::{Greeter, Tunnel};
+use crate::audit::Event;
 use crate::directory::{ClaimError, Right};
 
 /// Random names that are tried before the relay gives up: with 2^48 of them a second try is already a wonder.
@@ -43,10 +44,22 @@ impl Greeter {
                 tracing::info!(name = %tunnel.name(), agent = ?agent, peer = %connection.remote_address(), open = hello.policy.open, "tunnel opened");
                 sender.send(&FromRelay::Welcome(welcome)).await?;
                 claim.keep();
+                self.audit.write(&Event::TunnelOpened {
+                    name: tunnel.name().as_str(),
+                    peer: connection.remote_address(),
+                    agent: &agent,
+                    open: tunnel.is_open(),
+                    tokens: hello.policy.tokens.len(),
+                });
                 Ok(Some(tunnel))
             }
             Err(refused) => {
                 tracing::info!(code = ?refused.code, agent = ?agent, peer = %connection.remote_address(), "agent refused");
+                self.audit.write(&Event::TunnelRefused {
+                    peer: connection.remote_address(),
+                    agent: &agent,
+                    code: refused.code.as_str(),
+                });
                 sender.send(&FromRelay::Refused(refused)).await?;
                 Ok(None)
             }

@@ -14,6 +14,8 @@ pub(crate) use tunnel::{OpenError, Tunnel};
 
 use std::sync::Arc;
 
+use gantz_audit::Audit;
+
 use crate::config::Rates;
 use crate::directory::Directory;
 
@@ -29,6 +31,8 @@ pub(crate) struct Greeter {
     pub(crate) limits: gantz_shared::control::Limits,
     /// How often callers may call.
     pub(crate) rates: Rates,
+    /// Where it is written down who came.
+    pub(crate) audit: Audit,
 }
 
 impl Greeter {

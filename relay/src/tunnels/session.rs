@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::{Greeter, Tunnel};
+use crate::audit::Event;
 use crate::config::CLOCK_LOOK;
 
 /// Runs one agent's connection from its first packet to its end. `greeted` is called when the handshake is over,
@@ -35,7 +36,7 @@ pub(super) async fn run(
     let ended = tokio::select! {
         // First what the agent has said: a goodbye can come together with the connection's end.
         biased;
-        ended = converse(&tunnel, &mut sender, &mut receiver) => ended,
+        ended = converse(greeter, &tunnel, &mut sender, &mut receiver) => ended,
         lost = connection.closed() => Ended::Away(lost.to_string()),
         () = stop.cancelled() => Ended::Stopping,
     };
@@ -52,6 +53,7 @@ pub(super) async fn run(
         }
     }
     greeter.release(&tunnel, !matches!(ended, Ended::Goodbye));
+    greeter.audit.write(&Event::TunnelClosed { name: tunnel.name().as_str(), reason: &ended.to_string() });
     tracing::info!(name = %tunnel.name(), reason = %ended, "tunnel closed");
 }
 
@@ -116,7 +118,12 @@ impl std::fmt::Display for Ended {
     }
 }
 
-async fn converse(tunnel: &Tunnel, sender: &mut ControlSender, receiver: &mut ControlReceiver) -> Ended {
+async fn converse(
+    greeter: &Greeter,
+    tunnel: &Tunnel,
+    sender: &mut ControlSender,
+    receiver: &mut ControlReceiver,
+) -> Ended {
     loop {
         let message = tokio::select! {
             message = receiver.receive() => message,
@@ -127,7 +134,9 @@ async fn converse(tunnel: &Tunnel, sender: &mut ControlSender, receiver: &mut Co
                 if let Err(error) = control::check_tokens(&tokens) {
                     return Ended::Protocol(error.to_string());
                 }
+                let count = tokens.len();
                 let lives = tunnel.set_tokens(tokens);
+                greeter.audit.write(&Event::TokenSet { name: tunnel.name().as_str(), generation, tokens: count });
                 sender.send(&FromRelay::TokensApplied { generation, lives }).await
             }
             Ok(Some(FromAgent::Goodbye)) => return Ended::Goodbye,

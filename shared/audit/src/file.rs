@@ -170,3 +170,52 @@ fn whole_lines(lines: &[u8], room: u64) -> usize {
     let room = usize::try_from(room).map_or(lines.len(), |room| room.min(lines.len()));
     lines[..room].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { file_size: 20, kept_files: 3, pending: 0 };
+
+    #[test]
+    fn a_line_that_has_begun_ends_in_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.log");
+        fs::write(&path, "{\"event").unwrap();
+        let mut file = RotatedFile::new(path.clone(), LIMITS);
+        let open = file.look().unwrap();
+        (open.begun, open.torn) = (7, false);
+        let mut lines = b"{\"event\":\"longer than a file\"}\n{}\n".to_vec();
+        file.append(&mut lines).unwrap();
+        assert!(lines.is_empty());
+        assert_eq!(fs::read(path.with_extension("log.1")).unwrap(), b"{\"event\":\"longer than a file\"}\n");
+        assert_eq!(fs::read(&path).unwrap(), b"{}\n");
+        assert!(!path.with_extension("log.2").exists(), "half a line has a file");
+    }
+
+    #[test]
+    fn what_another_process_rotated_is_not_rotated_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.log");
+        let [mut one, mut other] = [(); 2].map(|()| RotatedFile::new(path.clone(), LIMITS));
+        one.append(&mut b"{\"event\":\"first\"}\n".to_vec()).unwrap();
+        other.open().unwrap();
+        one.append(&mut b"{\"event\":\"second\"}\n".to_vec()).unwrap();
+        // As if its look had been before that.
+        assert!(other.make_room().unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"{\"event\":\"second\"}\n");
+        assert!(!path.with_extension("log.2").exists());
+    }
+
+    #[test]
+    fn while_another_process_rotates_lines_go_where_they_went() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.log");
+        let mut file = RotatedFile::new(path.clone(), LIMITS);
+        file.append(&mut b"{\"event\":\"first\"}\n".to_vec()).unwrap();
+        let other = File::open(&path).unwrap();
+        other.lock().unwrap();
+        file.append(&mut b"{\"event\":\"second\"}\n".to_vec()).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"{\"event\":\"first\"}\n{\"event\":\"second\"}\n");
+    }
+}

@@ -18,6 +18,7 @@ use std::process::Command;
 
 use common::{Event, lines, logged, lost, numbers, wait_for_log, wait_until, watch_logs};
 use gantz_audit::{Audit, FILE_NAME, Limits};
+use serde_json::Value;
 use tempfile::tempdir;
 
 /// Where the small file system is, set in the process that has it.
@@ -79,8 +80,12 @@ fn traffic_goes_on_and_the_log_comes_back_when_there_is_room() {
     assert!(!fs::read(&path).unwrap().ends_with(b"\n"), "the disk was full in the middle of a line");
     fs::remove_file(&filler).unwrap();
     wait_for_log(&path, "is written again");
-    // What waits in memory is written after that; before it is, the next line may find no room there.
-    wait_until("the count", || fs::read_to_string(&path).unwrap().contains("audit_lost"));
+    // Until what waited in memory is written too, the next line may find no room there.
+    wait_until("every line or its count", || {
+        let text = fs::read_to_string(&path).unwrap();
+        let written: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        numbers(&written, 0).len() as u64 + lost(&written) == all
+    });
     audit.write(&Event::Happened { by: 0, number: all });
     keeper.close();
     let written = lines(&path);

@@ -158,6 +158,20 @@ fn a_file_or_folder_that_is_taken_away_is_made_again() {
 }
 
 #[test]
+fn a_file_that_is_put_in_the_place_of_the_log_is_the_log() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join(FILE_NAME);
+    let moved = folder.path().join("moved.log");
+    let (audit, keeper) = Audit::open(&path, Limits::DEFAULT).unwrap();
+    fs::rename(&path, &moved).unwrap();
+    fs::write(&path, "").unwrap();
+    audit.write(&Event::Happened { by: 0, number: 1 });
+    keeper.close();
+    assert_eq!(fs::read_to_string(&moved).unwrap(), "");
+    assert!(fs::read_to_string(&path).unwrap().ends_with("\"number\":1}\n"));
+}
+
+#[test]
 fn a_burst_that_does_not_fit_is_counted() {
     let folder = tempdir().unwrap();
     let path = folder.path().join(FILE_NAME);

@@ -45,6 +45,8 @@ pub(crate) async fn start(
     let mut command = command(&binaries.relay, folder);
     command.args(["serve", "--access", "open", "--max-body", "0", "--log-format", "json", "--tls", tls]);
     command.args(["--domain", DOMAIN, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+    // The limits stay in force; the numbers are beyond what this load can reach.
+    command.args(["--token-rate", "10000000/s", "--tunnel-rate", "10000000/s"]);
     command.arg("--state-dir").arg(&state);
     let (relay, (public, agents)) = Process::start("gantz-relay", &mut command, Announces::Stderr, serves).await;
 

@@ -21,6 +21,7 @@ mod secrets;
 mod signals;
 mod snippets;
 mod taken_ports;
+mod token;
 
 use process::{Folder, gantz, gantz_relay};
 use relay_process::RelayProcess;

@@ -16,6 +16,7 @@ mod compare;
 mod gantz;
 mod process;
 mod rmcp_client;
+mod rmcp_questions;
 mod rmcp_scenarios;
 mod rmcp_server;
 mod rmcp_sessions;

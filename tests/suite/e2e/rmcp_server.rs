@@ -15,12 +15,11 @@ use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::rmcp_questions::{ask, elicitation, sampling};
 use crate::rmcp_sessions::Sessions;
 
 /// How long a question about a call's state waits for that state before the answer is "no".
 const STATE_WAIT: Duration = Duration::from_secs(10);
-/// The key under which a request for input and its answer go.
-const ASKED: &str = "asked";
 
 /// Serves `/mcp` until `stop`.
 pub(crate) async fn serve(listener: TcpListener, stop: CancellationToken) {
@@ -213,43 +212,4 @@ async fn count(steps: f64, cut: Option<Cut<'_>>, context: &RequestContext<RoleSe
         }
     }
     Ok(format!("counted to {steps}"))
-}
-
-/// Asks the client: by a request of the server's own in the session era, by an `input_required` result (the inner
-/// error) since 2026-07-28.
-async fn ask(
-    call: &CallToolRequestParams,
-    question: InputRequest,
-    context: &RequestContext<RoleServer>,
-) -> Result<Result<Value, InputRequiredResult>, ErrorData> {
-    if let Some(answers) = &call.input_responses {
-        return Ok(Ok(answers[ASKED].clone()));
-    }
-    if context.protocol_version() == Some(ProtocolVersion::V_2026_07_28) {
-        let questions = [(ASKED.to_owned(), question)].into();
-        return Ok(Err(InputRequiredResult::new(Some(questions), None)));
-    }
-    let request = match question {
-        InputRequest::CreateMessage(request) => ServerRequest::CreateMessageRequest(request),
-        InputRequest::Elicitation(request) => ServerRequest::ElicitRequest(request),
-        _ => unreachable!("nothing else is asked"),
-    };
-    let answer = context.peer.send_request(request).await;
-    let answer = answer.map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
-    Ok(Ok(serde_json::to_value(answer).unwrap()))
-}
-
-#[allow(deprecated, reason = "what clients in the field are asked")]
-fn sampling(prompt: &str) -> InputRequest {
-    let params = CreateMessageRequestParams::new(vec![SamplingMessage::user_text(prompt)], 100);
-    InputRequest::CreateMessage(CreateMessageRequest::new(params))
-}
-
-fn elicitation() -> InputRequest {
-    let schema = json!({ "type": "object", "properties": { "name": { "type": "string" } }, "required": ["name"] });
-    InputRequest::Elicitation(ElicitRequest::new(ElicitRequestParams::FormElicitationParams {
-        meta: None,
-        message: "Who are you?".into(),
-        requested_schema: serde_json::from_value(schema).unwrap(),
-    }))
 }

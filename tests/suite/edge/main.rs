@@ -4,6 +4,7 @@
 
 mod answers;
 mod apex;
+mod audit;
 mod busy;
 mod deadlines;
 mod drain;

@@ -66,7 +66,7 @@ async fn an_agent_that_comes_back_within_the_hold_answers() {
     let serving = tokio::spawn({
         let stop = stop.clone();
         let upstream = Arc::new(Upstream::new(&world.config).unwrap());
-        let work = Arc::new(tunnel::Work { upstream, tokens, observer: Arc::new(|_| {}) });
+        let work = Arc::new(tunnel::Work { upstream, tokens, tools: Arc::default(), observer: Arc::new(|_| {}) });
         async move { session.serve(&work, &stop).await }
     });
     let answer = within("the held call", held).await.unwrap().unwrap();

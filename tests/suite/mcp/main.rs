@@ -11,6 +11,7 @@ mod endpoint;
 mod host_and_origin;
 mod keep_alive;
 mod paths;
+mod permissions;
 mod replay;
 mod scripted;
 mod status;

@@ -1,0 +1,166 @@
+//! Answers to a token with permissions: a list of tools shows those it may call.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+use super::buffer::{Buffer, TooLarge};
+use super::events::Events;
+use super::{MAX_ANSWER, Permissions, ToolBook, list};
+
+/// Fields that describe the bytes of a body, and no longer do when some are cut.
+const OF_THE_BYTES: [HeaderName; 6] = [
+    header::ETAG,
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("signature"),
+];
+
+/// How an answer is passed on.
+#[derive(Debug)]
+pub enum Answer {
+    /// As it comes.
+    Untouched,
+    /// Read whole, then sent: its head waits for [`Whole::finish`].
+    Whole(Whole),
+    /// Piece by piece through [`Events`], behind a head that can go at once.
+    Events(Events),
+}
+
+/// Why an answer, or the rest of one, is not passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Withheld {
+    /// Compressed, or a part of something.
+    #[error("it is encoded or partial, although that was not asked for")]
+    Encoded,
+    /// Over the limit.
+    #[error("it, or one event of it, is {0}")]
+    TooLarge(#[from] TooLarge),
+    /// Neither JSON nor anything that could not be taken for it.
+    #[error("it cannot be read as JSON")]
+    Unreadable,
+}
+
+/// What may be seen.
+#[derive(Debug, Clone)]
+pub(super) struct Filter {
+    pub(super) permissions: Arc<Permissions>,
+    /// Where the tools are noted; none for an answer that need not be the server's own word.
+    pub(super) book: Option<Arc<ToolBook>>,
+}
+
+impl Filter {
+    /// `text` without the tools that must not be seen; `None` when there are none in it. What is not JSON and does not
+    /// look like it, such as the `endpoint` of HTTP+SSE, is no list.
+    pub(super) fn cut(&self, text: &str) -> Result<Option<String>, Withheld> {
+        match list::cut(text, |tool| self.permissions.shows(tool)) {
+            Ok(seen) => {
+                if let Some(book) = self.book.as_ref().filter(|_| !seen.tools.is_empty()) {
+                    book.learn(&seen.tools);
+                }
+                Ok(seen.cut)
+            }
+            Err(_) if looks_like_messages(text) => Err(Withheld::Unreadable),
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+/// Whether some reader that is laxer than ours might find an object in it, or an array of them.
+fn looks_like_messages(text: &str) -> bool {
+    let start = text.trim_start();
+    start.starts_with('{') || start.strip_prefix('[').is_some_and(|rest| rest.trim_start().starts_with('{'))
+}
+
+/// An answer that is read whole.
+pub struct Whole {
+    filter: Filter,
+    body: Buffer,
+}
+
+impl Whole {
+    pub(super) fn new(filter: Filter) -> Self {
+        Self { filter, body: Buffer::new(MAX_ANSWER) }
+    }
+
+    /// Takes the next piece.
+    ///
+    /// # Errors
+    /// The answer is over [`MAX_ANSWER`].
+    pub fn push(&mut self, piece: &[u8]) -> Result<(), Withheld> {
+        Ok(self.body.push(piece)?)
+    }
+
+    /// The body to send, and `fields` to send before it.
+    ///
+    /// # Errors
+    /// [`Withheld::Unreadable`]
+    pub fn finish(self, fields: &mut HeaderMap) -> Result<Bytes, Withheld> {
+        let body = self.body.finish();
+        // JSON in another encoding than UTF-8 is not JSON (RFC 8259 §8.1), but some readers take it.
+        let text = std::str::from_utf8(&body).map_err(|_| Withheld::Unreadable)?;
+        if text.contains('\0') {
+            return Err(Withheld::Unreadable);
+        }
+        let Some(cut) = self.filter.cut(text.strip_prefix('\u{feff}').unwrap_or(text))? else { return Ok(body) };
+        forget_bytes(fields);
+        fields.insert(header::CONTENT_LENGTH, HeaderValue::from(cut.len()));
+        Ok(Bytes::from(cut))
+    }
+}
+
+/// Never what is in it.
+impl fmt::Debug for Whole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Whole").field(&self.body).finish()
+    }
+}
+
+/// Removes what is only true of the body as it came.
+pub(super) fn forget_bytes(fields: &mut HeaderMap) {
+    fields.remove(header::CONTENT_LENGTH);
+    for name in &OF_THE_BYTES {
+        fields.remove(name);
+    }
+}
+
+/// What kind of body an answer with these fields has.
+pub(super) enum Kind {
+    Events,
+    Json,
+    Other,
+}
+
+impl Kind {
+    /// As loosely as clients: some look for the media type anywhere in the field. Without a type it may be anything.
+    pub(super) fn of(fields: &HeaderMap) -> Result<Self, Withheld> {
+        let mut types = fields.get_all(header::CONTENT_TYPE).iter();
+        let Some(value) = types.next() else { return Ok(Self::Json) };
+        if types.next().is_some() {
+            return Err(Withheld::Unreadable);
+        }
+        let value = value.to_str().map_err(|_| Withheld::Unreadable)?.to_ascii_lowercase();
+        Ok(if value.contains("text/event-stream") {
+            Self::Events
+        } else if value.contains("json") || value.is_empty() {
+            Self::Json
+        } else {
+            Self::Other
+        })
+    }
+}
+
+/// Whether the body's bytes are what they mean.
+pub(super) fn is_plain(fields: &HeaderMap) -> bool {
+    let only = |name, plain: &str| {
+        fields.get_all(name).iter().all(|value| value.as_bytes().trim_ascii().eq_ignore_ascii_case(plain.as_bytes()))
+    };
+    only(header::CONTENT_ENCODING, "identity")
+        && only(header::TRANSFER_ENCODING, "chunked")
+        && !fields.contains_key(header::CONTENT_RANGE)
+}
