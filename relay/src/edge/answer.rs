@@ -227,3 +227,76 @@ fn page(status: StatusCode, code: &str, message: &str, request_id: &str) -> Stri
          <h1>{status}</h1>\n<p>{message}</p>\n<p><small>gantz: {code}, request {request_id}</small></p>\n"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of each kind; the match makes sure that none is missing.
+    fn every() -> Vec<Failure> {
+        use Failure as F;
+        let limited = |limit| F::RateLimited { limit, rate: Rate::per_second(1, 1), wait: Duration::from_millis(1500) };
+        let all = vec![
+            F::TunnelNotFound,
+            F::AgentOffline,
+            F::UpstreamUnavailable,
+            F::UpstreamTimeout,
+            F::UpstreamInvalid,
+            F::TunnelLost,
+            F::TunnelBusy,
+            F::MissingToken,
+            F::InvalidToken,
+            F::ExpiredToken,
+            F::OriginNotAllowed,
+            F::Misdirected,
+            F::BadRequest("why"),
+            F::HeadTooLarge,
+            F::BodyTooLarge { limit: 1 },
+            limited(Limit::Token),
+            limited(Limit::Tunnel),
+            limited(Limit::Guesses),
+            F::ConnectRefused,
+            F::NoAuthorizationServer,
+            F::HttpsRequired,
+            F::NotFound,
+            F::MethodNotAllowed,
+        ];
+        for failure in &all {
+            match failure {
+                F::TunnelNotFound | F::AgentOffline | F::UpstreamUnavailable | F::UpstreamTimeout => {}
+                F::UpstreamInvalid | F::TunnelLost | F::TunnelBusy | F::MissingToken | F::InvalidToken => {}
+                F::ExpiredToken | F::OriginNotAllowed | F::Misdirected | F::BadRequest(_) | F::HeadTooLarge => {}
+                F::BodyTooLarge { .. } | F::RateLimited { .. } | F::ConnectRefused | F::NoAuthorizationServer => {}
+                F::HttpsRequired | F::NotFound | F::MethodNotAllowed => {}
+            }
+        }
+        all
+    }
+
+    /// The table of the README is the public one: what the edge says is in it, under its status.
+    #[test]
+    fn every_answer_is_in_the_readme() {
+        let readme = include_str!("../../../README.md");
+        for failure in every() {
+            let (status, code, _) = failure.parts();
+            let is_row = |line: &&str| {
+                let mut cells = line.split('|').map(str::trim).skip(1);
+                let statuses = cells.next().unwrap_or_default();
+                let codes = cells.next().unwrap_or_default();
+                statuses.split(", ").any(|number| number == status.as_str())
+                    && codes.split(", ").any(|known| known == format!("`{code}`"))
+            };
+            assert!(readme.lines().any(|line| is_row(&line)), "no row | {} | `{code}` |", status.as_str());
+        }
+    }
+
+    #[test]
+    fn whoever_may_come_back_is_told_when() {
+        for failure in every() {
+            let response = failure.answer(&HeaderMap::new());
+            let is_temporary =
+                matches!(response.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
+            assert_eq!(response.headers().contains_key(header::RETRY_AFTER), is_temporary, "{failure:?}");
+        }
+    }
+}

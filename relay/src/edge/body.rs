@@ -21,8 +21,8 @@ pub(crate) enum EdgeBody {
     Full(Option<Bytes>),
     /// What the relay says on its own name.
     Apex(UnsyncBoxBody<Bytes, axum::Error>),
-    /// What comes out of a tunnel.
-    Download(Download),
+    /// What comes out of a tunnel. Boxed: hyper moves bodies about, and the others are small.
+    Download(Box<Download>),
 }
 
 impl EdgeBody {

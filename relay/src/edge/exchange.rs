@@ -308,7 +308,7 @@ async fn respond(
         }
     }
 
-    let mut response = Response::new(EdgeBody::Download(Download::new(body, keep_alive, rest)));
+    let mut response = Response::new(EdgeBody::Download(Box::new(Download::new(body, keep_alive, rest))));
     *response.status_mut() = head.status;
     *response.headers_mut() = head.fields;
     if is_events {
