@@ -48,6 +48,7 @@ pub struct Agent {
     welcome: Welcome,
     tokens: Arc<Book>,
     tools: Arc<ToolBook>,
+    upstream: Arc<Upstream>,
     stop: CancellationToken,
     running: JoinHandle<Result<(), OpenError>>,
 }
@@ -76,9 +77,10 @@ impl Agent {
         let welcome = session.welcome().clone();
         let stop = CancellationToken::new();
         let tools = Arc::<ToolBook>::default();
-        let work = Arc::new(Work { upstream, tokens: tokens.clone(), tools: tools.clone(), observer });
+        let work =
+            Arc::new(Work { upstream: upstream.clone(), tokens: tokens.clone(), tools: tools.clone(), observer });
         let running = tokio::spawn(run(config, session, work, stop.clone()));
-        Ok(Self { welcome, tokens, tools, stop, running })
+        Ok(Self { welcome, tokens, tools, upstream, stop, running })
     }
 
     /// What the relay opened.
@@ -97,6 +99,12 @@ impl Agent {
     #[must_use]
     pub fn tools(&self) -> &Arc<ToolBook> {
         &self.tools
+    }
+
+    /// The local server.
+    #[must_use]
+    pub fn upstream(&self) -> &Arc<Upstream> {
+        &self.upstream
     }
 
     /// Waits until the agent ends by itself: the relay refuses to have it back. Cancel-safe.

@@ -6,6 +6,8 @@ use gantz_cli::{Logs, Stop};
 use gantz_shared::failure::{Exit, Failure};
 use gantz_shared::name::Name;
 use http::StatusCode;
+#[cfg(unix)]
+use http::uri::PathAndQuery;
 
 use super::args::RunArgs;
 use super::credentials::{self, policy, trust};
@@ -122,7 +124,7 @@ async fn open(args: RunArgs) -> Result<Exit, Failure> {
     let url = format!("{}{path}", welcome.url);
     // Who reads that the tunnel is ready may talk to it.
     #[cfg(unix)]
-    let _control = control(&agent, &config, &url, printer);
+    let _control = control(&agent, &config, &path, &url, printer);
     printer.ready(&Ready {
         url: &url,
         name: welcome.name.as_str(),
@@ -141,7 +143,7 @@ async fn open(args: RunArgs) -> Result<Exit, Failure> {
 
 /// Lets `gantz token` and `gantz status` find this tunnel.
 #[cfg(unix)]
-fn control(agent: &Agent, config: &Config, url: &str, printer: Printer) -> Option<control::Server> {
+fn control(agent: &Agent, config: &Config, path: &str, url: &str, printer: Printer) -> Option<control::Server> {
     let tunnel = control::Tunnel {
         name: agent.welcome().name.to_string(),
         url: url.to_owned(),
@@ -151,7 +153,13 @@ fn control(agent: &Agent, config: &Config, url: &str, printer: Printer) -> Optio
         tokens: (!config.policy.open).then_some(0),
         calls: 0,
     };
-    let books = control::Books { tokens: agent.tokens().clone(), tools: agent.tools().clone() };
+    let books = control::Books {
+        tokens: agent.tokens().clone(),
+        tools: agent.tools().clone(),
+        upstream: agent.upstream().clone(),
+        // It comes out of a URL, or is one of ours.
+        path: path.parse().unwrap_or(PathAndQuery::from_static("/")),
+    };
     let started = control::Place::of_user()
         .map_err(|error| error.to_string())
         .and_then(|place| control::Server::start(&place, tunnel, books).map_err(|error| error.to_string()));

@@ -10,8 +10,8 @@ use crate::tokens::{Listed, Spec};
 /// Bytes of one line; far more than any has.
 pub(super) const MAX_LINE: u64 = 1 << 20;
 
-/// How long the other side may take: longer than [`APPLY`].
-pub(super) const DEADLINE: Duration = Duration::from_secs(15);
+/// How long the other side may take: longer than [`APPLY`] and than listing the tools.
+pub(super) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// How long an answer waits for the relay to take a change.
 pub(super) const APPLY: Duration = Duration::from_secs(5);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use gantz_shared::control::Secret;
+use http::uri::PathAndQuery;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
@@ -15,6 +16,7 @@ use super::message::{APPLY, Answer, Command, DEADLINE, MAX_LINE, Made, Refusal, 
 use super::place::Place;
 use crate::permissions::ToolBook;
 use crate::tokens::{Book, Changed, Listed};
+use crate::upstream::{Upstream, tools};
 
 /// What commands ask for and change.
 #[derive(Debug, Clone)]
@@ -23,6 +25,10 @@ pub struct Books {
     pub tokens: Arc<Book>,
     /// What is known of the local server's tools.
     pub tools: Arc<ToolBook>,
+    /// The local server, and where it speaks MCP.
+    pub upstream: Arc<Upstream>,
+    /// See [`upstream`](Self::upstream).
+    pub path: PathAndQuery,
 }
 
 /// A socket that is listened on. Dropped, it is gone.
@@ -120,7 +126,15 @@ async fn answer(command: Command, tunnel: &Tunnel, books: &Books) -> Answer {
             });
         }
         Command::List => return Answer::Tokens(book.list()),
-        Command::Add(spec) => book.add(spec),
+        Command::Add(spec) => {
+            // Whether the globs match anything, and what only reads.
+            if !spec.permissions.is_everything()
+                && let Err(error) = tools::list(&books.upstream, &books.path, &books.tools).await
+            {
+                tracing::info!(%error, "tools not known");
+            }
+            book.add(spec)
+        }
         Command::Rotate { which, grace } => book.rotate(which.as_deref(), grace),
         Command::Revoke { which } => book.revoke(&which),
     };
@@ -130,7 +144,7 @@ async fn answer(command: Command, tunnel: &Tunnel, books: &Books) -> Answer {
     }
 }
 
-async fn report(changed: Changed, Books { tokens: book, tools }: &Books) -> Answer {
+async fn report(changed: Changed, Books { tokens: book, tools, .. }: &Books) -> Answer {
     let applied = timeout(APPLY, book.is_applied(changed.generation)).await.is_ok();
     let Changed { token, ids, .. } = changed;
     let tokens = book.list();

@@ -71,6 +71,27 @@ impl Filter {
     }
 }
 
+/// Notes the tools of an answer that was asked for here and is for nobody else. `false` when there are none in it.
+#[must_use]
+pub fn learn(book: &Arc<ToolBook>, fields: &HeaderMap, body: &[u8]) -> bool {
+    let own = Arc::<ToolBook>::default();
+    let filter = Filter { permissions: Arc::default(), book: Some(own.clone()) };
+    let read = match Kind::of(fields) {
+        Ok(Kind::Events) if is_plain(fields) => {
+            let mut events = Events::new(filter);
+            events.push(body).and_then(|_| events.finish()).map(drop)
+        }
+        Ok(Kind::Json) if is_plain(fields) => {
+            let mut whole = Whole::new(filter);
+            whole.push(body).and_then(|()| whole.finish(&mut HeaderMap::new())).map(drop)
+        }
+        _ => return false,
+    };
+    let tools = own.tools();
+    book.learn(&tools);
+    read.is_ok() && !tools.is_empty()
+}
+
 /// Whether some reader that is laxer than ours might find an object in it, or an array of them.
 fn looks_like_messages(text: &str) -> bool {
     let start = text.trim_start();

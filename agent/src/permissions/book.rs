@@ -72,6 +72,12 @@ impl ToolBook {
         if names.is_empty() { Vec::new() } else { globs.unmatched(&names) }
     }
 
+    /// All that is known.
+    #[must_use]
+    pub fn tools(&self) -> Vec<Tool> {
+        self.lock().iter().map(|(name, read_only)| Tool { name: name.to_string(), read_only: *read_only }).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, LruCache<Box<str>, bool>> {
         // Every change is one call of the map; a panic elsewhere leaves nothing half done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -25,7 +25,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use answer::{Answer, Whole, Withheld};
+pub use answer::{Answer, Whole, Withheld, learn};
 pub use book::{Tool, ToolBook};
 pub use buffer::{Buffer, TooLarge};
 pub use events::Events;

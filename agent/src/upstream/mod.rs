@@ -7,6 +7,7 @@ mod head;
 mod interim;
 pub mod probe;
 mod target;
+pub mod tools;
 
 use std::pin::pin;
 use std::sync::Arc;

@@ -12,8 +12,11 @@ pub fn check(data: &[u8]) {
     for message in control::check::<FromRelay>(data) {
         if let FromRelay::Welcome(mut welcome) = message {
             assert_eq!(Name::parse(welcome.name.as_str()).as_ref(), Ok(&welcome.name));
+            // It may stand in what is no secret: fuzzers learn what they are compared with.
+            welcome.resume = Secret::new(String::new());
+            let elsewhere = format!("{welcome:?}").matches(CANARY).count();
             welcome.resume = Secret::new(CANARY.into());
-            assert!(!format!("{welcome:?}").contains(CANARY));
+            assert_eq!(format!("{welcome:?}").matches(CANARY).count(), elsewhere);
         }
     }
 }

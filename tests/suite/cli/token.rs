@@ -241,3 +241,63 @@ async fn a_socket_that_says_something_else_is_no_tunnel() {
     assert!(ended.stderr.contains("no tunnel is running"), "{ended}");
     assert!(answering.join().unwrap() > 0);
 }
+
+/// A call of a tool of the demo server, without a session.
+async fn call_tool(url: &str, token: &str, tool: &str) -> (u16, String) {
+    let message = serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
+        "name": tool,
+        "_meta": {
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+        },
+    } });
+    let call = reqwest::Client::builder().no_proxy().tls_backend_preconfigured(no_tls()).build().unwrap().post(url);
+    let call = call
+        .bearer_auth(token)
+        .header("content-type", "application/json")
+        .header("accept", "application/json, text/event-stream")
+        .header("mcp-protocol-version", "2026-07-28")
+        .header("mcp-method", "tools/call")
+        .header("mcp-name", tool)
+        .body(message.to_string());
+    let answer = within("an answer", call.send()).await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+fn no_tls() -> rustls::ClientConfig {
+    gantz_tests::client::trusting("", &[])
+}
+
+#[tokio::test]
+async fn a_token_can_be_for_some_tools_only() {
+    let home = Folder::new();
+    let mut running = gantz("run --auth --demo --json --local-listen 127.0.0.1:0").within(&home).start();
+    let (url, _) = ready(&mut running).await;
+    let url = url.replace("localhost", "127.0.0.1");
+    let add = async |args: &str| {
+        let ended = gantz(&format!("token add --json {args}")).within(&home).end().await;
+        assert_eq!(ended.code(), Some(0), "{ended}");
+        let made: Value = serde_json::from_str(&ended.stdout).unwrap();
+        (text(&made, "token"), ended.stderr)
+    };
+    let (token, warnings) = add("--tools now,e*").await;
+    assert_eq!(warnings, "");
+    assert_eq!(call_tool(&url, &token, "now").await.0, 200);
+    let (status, body) = call_tool(&url, &token, "add").await;
+    assert_eq!(status, 403);
+    assert!(body.contains("insufficient_scope") && body.contains("now,e*"), "{body}");
+
+    let (_, warnings) = add("--tools nothing_*,now").await;
+    let [nothing, there_are] = ["nothing_* matches no tool", "there are add, count, echo, now"];
+    assert!(warnings.contains(nothing) && warnings.contains(there_are), "{warnings}");
+
+    // What only reads is known before its holder has asked.
+    let (token, _) = add("--read-only").await;
+    assert_eq!(call_tool(&url, &token, "now").await.0, 200);
+
+    let listed = gantz("token list").within(&home).end().await.stdout;
+    assert!(listed.contains("now,e*") && listed.contains("read-only tools"), "{listed}");
+    let ended = gantz("token add").arg("--tools=a[").within(&home).end().await;
+    assert_eq!(ended.code(), Some(2), "{ended}");
+    assert!(ended.stderr.contains("`a[`"), "{ended}");
+}
