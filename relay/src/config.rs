@@ -40,6 +40,10 @@ pub const H2_CONNECTION_WINDOW: u32 = 4 << 20;
 /// HTTP/2: bytes of answers that a connection holds for a slow reader, per stream.
 pub const H2_SEND_BUFFER: usize = 256 << 10;
 
+/// HTTP/2: how long an answer that is there waits for its reader to grant one byte more, before its stream is reset. It
+/// takes up the tunnel's window, which all of the tunnel's callers share.
+pub const H2_READER_DEADLINE: Duration = Duration::from_secs(30);
+
 /// HTTP/2: streams that a peer may have had reset before the connection is closed (CVE-2023-44487, CVE-2025-8671).
 pub const H2_MAX_RESETS: usize = 64;
 

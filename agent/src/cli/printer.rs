@@ -81,16 +81,18 @@ impl Printer {
     }
 
     /// Something has happened since.
-    pub(super) fn event(self, event: &Event) {
+    ///
+    /// `path` is where the local server speaks MCP, once that is known.
+    pub(super) fn event(self, event: &Event, path: &str) {
         match event {
             Event::Reconnecting { reason } if self.json => line(&json!({ "event": "reconnecting", "reason": reason })),
             Event::Reconnecting { reason } => self.note(&format!("tunnel lost ({reason}); reconnecting …")),
             Event::Reconnected(welcome) if self.json => line(&json!({
                 "event": "reconnected",
-                "url": welcome.url,
+                "url": format!("{}{path}", welcome.url),
                 "name": welcome.name,
             })),
-            Event::Reconnected(welcome) => self.note(&format!("reconnected: {}", welcome.url)),
+            Event::Reconnected(welcome) => self.note(&format!("reconnected: {}{path}", welcome.url)),
             Event::Request { .. } if !self.log_requests => {}
             Event::Request { method, path, status, took } if self.json => line(&json!({
                 "event": "request",

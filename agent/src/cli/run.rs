@@ -1,6 +1,6 @@
 //! `gantz run`: from arguments to a running tunnel, and to its end.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use gantz_cli::{Logs, Stop};
 use gantz_shared::failure::{Exit, Failure};
@@ -96,7 +96,11 @@ async fn open(args: RunArgs) -> Result<Exit, Failure> {
         upstream_timeout: args.upstream_timeout.unwrap_or(UPSTREAM_TIMEOUT),
         ..Config::new(relay.clone(), trust, target)
     };
-    let observer = Arc::new(move |event: &crate::Event| printer.event(event));
+    let known = Arc::new(OnceLock::<String>::new());
+    let observer = Arc::new({
+        let known = known.clone();
+        move |event: &crate::Event| printer.event(event, known.get().map_or("", String::as_str))
+    });
     let started = tokio::select! {
         started = Agent::start(config.clone(), observer) => started,
         _ = stop.signal() => {
@@ -121,10 +125,11 @@ async fn open(args: RunArgs) -> Result<Exit, Failure> {
             return Err(failure);
         }
     };
+    let path = known.get_or_init(|| path);
     let url = format!("{}{path}", welcome.url);
     // Who reads that the tunnel is ready may talk to it.
     #[cfg(unix)]
-    let _control = control(&agent, &config, &path, &url, printer);
+    let _control = control(&agent, &config, path, &url, printer);
     printer.ready(&Ready {
         url: &url,
         name: welcome.name.as_str(),

@@ -69,8 +69,10 @@ pub async fn look(config: &Config) -> Result<Found, String> {
         // No proof: some servers ask for a credential before they look at the path. An event stream on the other path
         // is one.
         Answer::Http { status, .. } if is_guarded(status) => Some(Found::Guarded(STREAMABLE_HTTP.to_owned(), status)),
-        Answer::Http { status: StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED, .. } | Answer::None => None,
-        Answer::Http { .. } => return Ok(Found::Endpoint(STREAMABLE_HTTP.to_owned())),
+        Answer::Http { status, is_page, .. } if !is_page && is_understood(status) => {
+            return Ok(Found::Endpoint(STREAMABLE_HTTP.to_owned()));
+        }
+        Answer::Http { .. } | Answer::None => None,
     };
     Ok(match (ask(config, Method::GET, HTTP_SSE).await?, guarded) {
         (Answer::Http { is_events: true, .. }, _) => Found::Endpoint(HTTP_SSE.to_owned()),
@@ -81,6 +83,14 @@ pub async fn look(config: &Config) -> Result<Found, String> {
     })
 }
 
+/// Whether a server that got a ping may have taken it for one. Servers of MCP answer it, say that a session or a header
+/// is missing, or that they do not like what is accepted; what other servers say to a POST is none of these.
+fn is_understood(status: StatusCode) -> bool {
+    status.is_success()
+        || (status.is_client_error()
+            && !matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE))
+}
+
 fn is_guarded(status: StatusCode) -> bool {
     matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
 }
@@ -89,6 +99,8 @@ enum Answer {
     Http {
         status: StatusCode,
         is_events: bool,
+        /// It is HTML: for people.
+        is_page: bool,
     },
     NotHttp(String),
     /// It is up, and silent.
@@ -121,6 +133,10 @@ async fn ask(config: &Config, method: Method, path: &str) -> Result<Answer, Stri
         Ok(Ok(response)) => Ok(Answer::Http {
             status: response.status(),
             is_events: response.status().is_success() && is_event_stream(response.headers()),
+            is_page: response
+                .headers()
+                .get(header::CONTENT_TYPE)
+                .is_some_and(|value| value.as_bytes().to_ascii_lowercase().starts_with(b"text/html")),
         }),
         // What happened, without the client's own words around it.
         Ok(Err(error)) => Ok(Answer::NotHttp(causes(error.source().unwrap_or(&error)))),

@@ -63,7 +63,7 @@ pub struct ServeArgs {
     /// How often a tunnel may be called, by all of its callers together
     #[arg(long, env = "GANTZ_RELAY_TUNNEL_RATE", default_value_t = TUNNEL_RATE, value_name = "RATE")]
     pub(super) tunnel_rate: Rate,
-    /// How often one address may show a wrong token (IPv6: one /64)
+    /// How often one address may show wrong tokens to one tunnel (IPv6: one /64)
     #[arg(long, env = "GANTZ_RELAY_GUESS_RATE", default_value_t = GUESS_RATE, value_name = "RATE")]
     pub(super) guess_rate: Rate,
     /// How long a request waits for an agent that is away for a moment

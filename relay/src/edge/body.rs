@@ -98,7 +98,7 @@ pub(crate) struct Download {
     body: MessageBody,
     keep_alive: Option<KeepAlive>,
     /// The rest of the caller's body, which goes on or waits while the answer streams. Dropped with the answer.
-    _rest: Option<Rest>,
+    rest: Option<Rest>,
     /// Fires when the token that opened it is dead.
     dead: Option<CancellationToken>,
     /// Waits for `dead`; made only when there is something to wait for.
@@ -110,7 +110,7 @@ pub(crate) struct Download {
 impl Download {
     /// `rest` is tied to this answer.
     pub(super) fn new(body: MessageBody, keep_alive: Option<KeepAlive>, rest: Option<Rest>) -> Self {
-        Self { body, keep_alive, _rest: rest, dead: None, dying: None, broken: None }
+        Self { body, keep_alive, rest, dead: None, dying: None, broken: None }
     }
 
     fn is_end_stream(&self) -> bool {
@@ -120,6 +120,9 @@ impl Download {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Some(error) = self.broken.take() {
             return Poll::Ready(Some(Err(*error)));
+        }
+        if let Some(Rest::Waiting(_)) = &self.rest {
+            self.rest = self.rest.take().map(Rest::begin);
         }
         if self.dead.as_ref().is_some_and(CancellationToken::is_cancelled) {
             return Poll::Ready(Some(Err(BodyError::Dead)));

@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use http::header::{self, HeaderValue};
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::body::EdgeBody;
 use super::interim::{Interim, InterimIo, Reset};
-use super::{Edge, handle, http2};
+use super::{Edge, framing, handle, http2};
 use crate::config::{HEAD_DEADLINE, MAX_REQUEST_HEAD, TLS_HANDSHAKE_DEADLINE};
 
 /// What a listener's connections speak.
@@ -106,6 +107,11 @@ async fn http1(
         is_http10.store(request.version() < Version::HTTP_11, Ordering::Relaxed);
         let (edge, peer) = (edge.clone(), peer.clone());
         async move {
+            if let Err(failure) = framing::check(&request) {
+                let mut refusal = failure.answer(request.headers());
+                refusal.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                return Ok(refusal);
+            }
             Ok::<Response<EdgeBody>, Infallible>(match listener {
                 Listener::Edge => handle::handle(request, &edge, &peer).await,
                 Listener::Redirect => handle::redirect(&request, &edge),

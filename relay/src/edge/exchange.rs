@@ -107,7 +107,8 @@ where
     // An upgrade needs a connection of its own (RFC 9110 §7.8) and, here, a request without a body.
     let upgrade = on_upgrade
         .filter(|_| parts.version == Version::HTTP_11 && !has_body)
-        .and_then(|on_upgrade| Some((on_upgrade, fields::upgrade(&parts.headers)?.clone())));
+        .and_then(|on_upgrade| Some((on_upgrade, fields::upgrade(&parts.headers)?.clone())))
+        .filter(|(_, protocol)| !carries_requests(protocol));
 
     let wants_continue = has_body && expects_continue(&parts.headers);
     encode_head(&admitted, parts, has_body, upgrade.as_ref().map(|(_, protocol)| protocol), &mut writer)?;
@@ -134,7 +135,9 @@ where
         // The caller sends its body only when this side begins to read it, which is what makes hyper send the 100.
         writer.flush().await.map_err(|_| Failure::TunnelLost)?;
         if let Some(head) = continue_or_head(&mut reader, interim).await? {
-            return respond(parts, head, reader, Some(Rest::Unasked { _writer: Box::new(writer) }), edge).await;
+            // It may send its body all the same, and the local server may be waiting for it.
+            let rest = Rest::Waiting(Box::pin(upload(body, writer, limit)));
+            return respond(parts, head, reader, Some(rest), edge).await;
         }
     }
     let upload: Upload = Box::pin(upload(body, writer, limit));
@@ -168,6 +171,16 @@ async fn upload_until_head(
         // Why the agent took no more is what its own end of the stream says.
         Err(UploadError::Tunnel) => Ok((response_head(reader, interim).await?, None)),
     }
+}
+
+/// Whether an upgrade to one of these protocols would be a connection of HTTP: its requests would get to the local
+/// server without a look at their tokens, tools and rates. Such an offer is not passed on, which any server may do
+/// (RFC 9110 §7.8, RFC 9113 §3.1).
+fn carries_requests(protocols: &HeaderValue) -> bool {
+    protocols.as_bytes().split(|byte| *byte == b',').any(|protocol| {
+        let name = protocol.split(|byte| *byte == b'/').next().unwrap_or_default().trim_ascii();
+        [&b"h2c"[..], b"h2", b"http", b"tls"].iter().any(|known| name.eq_ignore_ascii_case(known))
+    })
 }
 
 fn encode_head(

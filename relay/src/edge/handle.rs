@@ -160,14 +160,14 @@ fn admit(tunnel: &Tunnel, parts: &Parts, client: IpAddr, edge: &Edge) -> Result<
     } else if is_authorization_discovery(parts.uri.path()) {
         return Err(Failure::NoAuthorizationServer);
     } else {
-        edge.guesses.check(client).map_err(|wait| Failure::RateLimited {
+        edge.guesses.check(tunnel.id(), client).map_err(|wait| Failure::RateLimited {
             limit: Limit::Guesses,
             rate: rates.guess,
             wait,
         })?;
         let admitted = credential::admit(tunnel, &parts.headers);
         if let Err(Failure::InvalidToken) = admitted {
-            edge.guesses.failed(client);
+            edge.guesses.failed(tunnel.id(), client);
         }
         let token = admitted?;
         let limited = |wait| Failure::RateLimited { limit: Limit::Token, rate: token.rate(), wait };

@@ -25,8 +25,8 @@ use super::interim::Interim;
 use super::linger::read_over;
 use super::{Edge, handle};
 use crate::config::{
-    H2_CONNECTION_WINDOW, H2_MAX_RESETS, H2_MAX_STREAMS, H2_PING_INTERVAL, H2_PING_TIMEOUT, H2_SEND_BUFFER,
-    H2_STREAM_WINDOW, HEAD_DEADLINE, MAX_REQUEST_HEAD,
+    H2_CONNECTION_WINDOW, H2_MAX_RESETS, H2_MAX_STREAMS, H2_PING_INTERVAL, H2_PING_TIMEOUT, H2_READER_DEADLINE,
+    H2_SEND_BUFFER, H2_STREAM_WINDOW, HEAD_DEADLINE, MAX_REQUEST_HEAD,
 };
 
 /// Serves a connection to its end, or gracefully to `stop`.
@@ -171,9 +171,15 @@ async fn send_data(mut piece: Bytes, is_end: bool, send: &mut SendStream<Bytes>)
     }
     while !piece.is_empty() {
         send.reserve_capacity(piece.len());
-        let granted = match poll_fn(|cx| send.poll_capacity(cx)).await {
-            Some(granted) => granted?,
-            None => return Err(Reason::CANCEL.into()),
+        let granted = tokio::time::timeout(H2_READER_DEADLINE, poll_fn(|cx| send.poll_capacity(cx)));
+        let granted = match granted.await {
+            Ok(Some(granted)) => granted?,
+            Ok(None) => return Err(Reason::CANCEL.into()),
+            Err(_) => {
+                tracing::debug!("an answer was not read");
+                send.send_reset(Reason::CANCEL);
+                return Err(Reason::CANCEL.into());
+            }
         };
         let part = piece.split_to(granted.min(piece.len()));
         if !part.is_empty() {

@@ -13,6 +13,7 @@ mod connection;
 mod credential;
 mod exchange;
 mod forwarded;
+mod framing;
 mod handle;
 mod http2;
 mod interim;

@@ -24,12 +24,21 @@ pub(super) enum UploadError {
 }
 
 /// What an answer that streams keeps of the caller's body; given up when the answer is over.
-#[derive(Debug)]
 pub(super) enum Rest {
     /// It still goes on.
     Going { _upload: AbortOnDropHandle<Result<(), UploadError>> },
-    /// It was never asked for. Giving it up before the answer is over would break the local call, and the answer too.
-    Unasked { _writer: Box<FrameWriter> },
+    /// It begins when the answer's head has gone: the caller was not told to go on, and reading before would tell it.
+    Waiting(Upload),
+}
+
+impl Rest {
+    /// The answer's head has gone.
+    pub(super) fn begin(self) -> Self {
+        match self {
+            Self::Waiting(upload) => Self::Going { _upload: AbortOnDropHandle::new(tokio::spawn(upload)) },
+            going @ Self::Going { .. } => going,
+        }
+    }
 }
 
 /// An upload that runs by being polled, wherever that is.

@@ -81,6 +81,27 @@ async fn a_refusal_comes_instead_and_the_server_never_sees_a_body() {
     }
 }
 
+/// Full duplex: the answer begins first, and its end depends on the body.
+#[tokio::test]
+async fn a_server_that_begins_its_answer_without_a_100_still_gets_the_body() {
+    for over in WAYS {
+        let world = over
+            .world(scripted(|mut line| async move {
+                line.head().await.unwrap();
+                line.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n").await;
+                line.until("hello").await.unwrap();
+                line.say("3\r\nbye\r\n0\r\n\r\n").await;
+                line.rest().await;
+            }))
+            .await;
+        let mut raw = ask(over, &world, "Content-Length: 5\r\n").await;
+        let head = raw.until("hi\r\n").await;
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "no 100 before it: {head}");
+        raw.send("hello").await;
+        assert!(raw.until("0\r\n\r\n").await.contains("bye"), "{over:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_server_that_knows_no_100_gets_the_body_after_a_second() {
     for over in WAYS {

@@ -1,0 +1,393 @@
+//! HTTP/2 that is nothing but work, against a relay in a process of its own: each attack ends with its connection, or is
+//! held to what one connection may cost; the process stays small; and other callers get their answers all the while.
+
+use std::path::Path;
+use std::pin::Pin;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::routing::any;
+use gantz_agent::{Agent, RelayAddress, Trust};
+use gantz_relay::config::{H2_READER_DEADLINE, HEAD_DEADLINE};
+use gantz_tests::client::{self, Io};
+use gantz_tests::{DOMAIN, Origin, binaries, canary, lasting_port, within, world};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsConnector;
+
+use crate::frames::*;
+
+/// The code of a peer that does too much (RFC 9113 §7).
+const ENHANCE_YOUR_CALM: u32 = 11;
+/// By how much the process may grow at any moment, bytes: far above what one connection is allowed to hold, and far
+/// below what each of the attacks is made of.
+const GROWTH: u64 = 64 << 20;
+/// Answers of a megabyte that fill all that a tunnel may have on its way.
+const UNREAD: usize = 16;
+/// Answers that other callers get while an attack is under way.
+const OTHERS: usize = 10;
+/// More frames than anybody has a use for.
+const MANY: u32 = 100_000;
+
+/// A relay in its own process, and two tunnels to a local server in this one.
+struct Target {
+    process: Child,
+    port: u16,
+    pem: String,
+    host: String,
+    /// Another tunnel of the same relay.
+    other: String,
+    token: String,
+    _agents: [Agent; 2],
+    _server: Arc<Origin>,
+    _state: tempfile::TempDir,
+    _output: JoinSet<()>,
+}
+
+/// A tunnel to `server`.
+async fn open(pem: &str, port: u16, server: &Origin) -> Agent {
+    let trust = Trust::Only(vec![CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()]);
+    let address = RelayAddress { host: "127.0.0.1".into(), port };
+    let target = format!("http://{}", server.address()).parse().unwrap();
+    let mut config = gantz_agent::Config::new(address, trust, target);
+    config.access_key = Some(canary::access_key());
+    config.policy = world::policy(&canary::token());
+    Agent::start(config, Arc::new(|_| {})).await.expect("the agent starts")
+}
+
+impl Target {
+    async fn start() -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let port = lasting_port();
+        let mut process = Command::new(binaries::gantz_relay())
+            .args(["serve", "--domain", DOMAIN, "--access", "open", "--tls", "self-signed"])
+            .args([format!("--listen=127.0.0.1:{port}"), "--admin-listen=127.0.0.1:0".into()])
+            .arg(format!("--state-dir={}", state.path().display()))
+            .current_dir(state.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let serves = async { while !lines.next_line().await.unwrap().expect("it serves").contains("relay serves") {} };
+        within("the relay", serves).await;
+        let mut output = JoinSet::new();
+        output.spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+
+        let pem = std::fs::read_to_string(state.path().join("ca.pem")).unwrap();
+        let big = vec![b'x'; 1 << 20];
+        let router = Router::new()
+            .route("/big", any(async move || big.clone()))
+            // Takes a body for as long as it comes.
+            .fallback(any(async |body: axum::body::Bytes| format!("{}", body.len())));
+        let server = Origin::axum(router);
+        let server = Arc::new(server);
+        let (first, second) = (open(&pem, port, &server).await, open(&pem, port, &server).await);
+        let host = |agent: &Agent| format!("{}.{DOMAIN}", agent.welcome().name);
+        let (host, other) = (host(&first), host(&second));
+        let token = canary::TOKEN.to_owned();
+        let _agents = [first, second];
+        Self { process, port, pem, host, other, token, _agents, _server: server, _state: state, _output: output }
+    }
+
+    /// TLS with HTTP/2 chosen.
+    async fn connect(&self) -> Pin<Box<dyn Io>> {
+        let tcp = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+        tcp.set_nodelay(true).unwrap();
+        let tls = TlsConnector::from(Arc::new(client::trusting(&self.pem, &[b"h2"])));
+        Box::pin(tls.connect(ServerName::try_from(self.host.clone()).unwrap(), tcp).await.unwrap())
+    }
+
+    /// A connection of HTTP/2 that reads what comes.
+    async fn peer(&self) -> Peer {
+        Peer::open(self.connect().await, &[]).await.reads()
+    }
+
+    fn request(&self, method: &str, path: &str) -> Vec<u8> {
+        request(method, &self.host, path, &self.token)
+    }
+
+    /// `HEADERS` of a `POST` whose body is still to come.
+    fn post(&self, stream: u32) -> Vec<u8> {
+        frame(HEADERS, END_HEADERS, stream, &self.request("POST", "/"))
+    }
+
+    /// `HEADERS` of a whole `GET`.
+    fn get(&self, stream: u32, path: &str) -> Vec<u8> {
+        frame(HEADERS, END_HEADERS | END_STREAM, stream, &self.request("GET", path))
+    }
+
+    fn caller(&self) -> reqwest::Client {
+        reqwest::Client::builder()
+            .tls_backend_preconfigured(client::trusting(&self.pem, &[b"h2"]))
+            .resolve(&self.host, ([127, 0, 0, 1], self.port).into())
+            .resolve(&self.other, ([127, 0, 0, 1], self.port).into())
+            .no_proxy()
+            .build()
+            .unwrap()
+    }
+
+    /// A call that has nothing to do with the attack.
+    async fn call(&self, caller: &reqwest::Client, host: &str) {
+        let request = caller.post(format!("https://{host}:{}/", self.port)).bearer_auth(&self.token).body("ok");
+        let answer = within("another caller's answer", request.send()).await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.text().await.unwrap().as_str()), (200, "2"));
+    }
+
+    /// A size of the process, bytes: `VmRSS` now, `VmHWM` at its largest.
+    fn size(&self, what: &str) -> u64 {
+        let path = Path::new("/proc").join(self.process.id().expect("it runs").to_string()).join("status");
+        let status = std::fs::read_to_string(path).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':')).expect("a line");
+        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
+    }
+
+    /// As [`withstands_at`](Self::withstands_at), and the other caller calls the tunnel that is attacked.
+    async fn withstands<T>(&self, what: &str, attack: impl AsyncFn() -> T) -> T {
+        self.withstands_at(what, &self.host, attack).await
+    }
+
+    /// Runs `attack` again and again, until another caller of `host` on another connection has had its answers meanwhile.
+    async fn withstands_at<T>(&self, what: &str, host: &str, attack: impl AsyncFn() -> T) -> T {
+        let before = self.size("VmRSS");
+        let caller = self.caller();
+        self.call(&caller, host).await;
+        let calls = AtomicUsize::new(0);
+        let others = async {
+            loop {
+                self.call(&caller, host).await;
+                calls.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        let attacks = async {
+            loop {
+                let outcome = attack().await;
+                if calls.load(Ordering::Relaxed) >= OTHERS {
+                    return outcome;
+                }
+            }
+        };
+        let outcome = tokio::select! {
+            outcome = attacks => outcome,
+            () = others => unreachable!("it goes on calling"),
+        };
+        self.call(&caller, host).await;
+        let peak = self.size("VmHWM");
+        let calls = calls.into_inner();
+        eprintln!("{what}: {calls} other calls meanwhile, {} KiB before, {} KiB at most", before >> 10, peak >> 10);
+        assert!(peak < before + GROWTH, "{what}: from {before} to {peak} bytes");
+        outcome
+    }
+}
+
+/// The numbers of a client's streams.
+fn streams() -> impl Iterator<Item = u32> {
+    (1..2 * MANY).step_by(2)
+}
+
+/// Floods with what `say` has to say of each stream, and gives what came back when the relay had enough.
+async fn flood(target: &Target, what: &str, say: impl Fn(u32) -> Vec<u8>) -> Came {
+    target
+        .withstands(what, async || {
+            let mut peer = target.peer().await;
+            let streams: Vec<_> = streams().collect();
+            // Many to a write, as who wants to do much with little would.
+            peer.flood(streams.chunks(100).map(|some| some.iter().flat_map(|stream| say(*stream)).collect())).await;
+            peer.closed(what).await
+        })
+        .await
+}
+
+#[tokio::test]
+async fn streams_that_are_reset_as_soon_as_they_are_opened_end_the_connection() {
+    let target = Target::start().await;
+    let cancel = 8_u32.to_be_bytes();
+    let came = flood(&target, "rapid reset", |stream| {
+        [target.get(stream, "/"), frame(RST_STREAM, 0, stream, &cancel)].concat()
+    })
+    .await;
+    assert_eq!(came.goaway, Some(ENHANCE_YOUR_CALM), "{came:?}");
+}
+
+#[tokio::test]
+async fn streams_that_the_relay_is_made_to_reset_end_the_connection() {
+    let target = Target::start().await;
+    let most = 0x7fff_ffff_u32.to_be_bytes();
+    let own = |stream: u32| [&stream.to_be_bytes()[..], &[0]].concat();
+    let block = target.request("GET", "/");
+    type Say<'a> = &'a dyn Fn(u32) -> Vec<u8>;
+    let ways: [(&str, Say<'_>); 6] = [
+        ("a window that grows by nothing", &|id| [target.post(id), frame(WINDOW_UPDATE, 0, id, &[0; 4])].concat()),
+        ("a window over its limit", &|id| [target.post(id), frame(WINDOW_UPDATE, 0, id, &most)].concat()),
+        ("DATA after the end", &|id| [target.get(id, "/"), frame(DATA, 0, id, b"more")].concat()),
+        ("HEADERS after the end", &|id| [target.get(id, "/"), target.get(id, "/")].concat()),
+        ("PRIORITY of a stream under itself", &|id| [target.post(id), frame(PRIORITY, 0, id, &own(id))].concat()),
+        ("HEADERS of a stream under itself", &|id| {
+            frame(HEADERS, END_HEADERS | END_STREAM | WITH_PRIORITY, id, &[own(id), block.clone()].concat())
+        }),
+    ];
+    for (what, say) in ways {
+        let came = flood(&target, what, say).await;
+        assert!(came.goaway.is_some_and(|code| code != 0), "{what}: {came:?}");
+        assert!(came.frames[usize::from(RST_STREAM)] <= 256, "{what}: {came:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_header_block_that_does_not_end_ends_the_connection() {
+    let target = Target::start().await;
+    let start = frame(HEADERS, END_STREAM, 1, &target.request("GET", "/"));
+    let large = field("x-large", &"x".repeat(16_000), false);
+    for (what, piece) in [
+        ("empty CONTINUATION", frame(CONTINUATION, 0, 1, &[])),
+        ("small CONTINUATION", frame(CONTINUATION, 0, 1, &field("x", "y", false))),
+        ("large CONTINUATION", frame(CONTINUATION, 0, 1, &large)),
+    ] {
+        let came = target
+            .withstands(what, async || {
+                let mut peer = target.peer().await;
+                assert!(peer.say(&start).await);
+                peer.flood((0..MANY).map(|_| piece.clone())).await;
+                peer.closed(what).await
+            })
+            .await;
+        assert_eq!(came.goaway, Some(ENHANCE_YOUR_CALM), "{what}: {came:?}");
+        assert_eq!(came.frames[usize::from(HEADERS)], 0, "{what}: nothing was answered");
+    }
+}
+
+#[tokio::test]
+async fn a_block_that_unpacks_to_much_more_is_refused() {
+    let target = Target::start().await;
+    // One field of nearly the table's size, and then as often as a frame has bytes: 16 KiB stand for 64 MiB.
+    let bomb = [target.request("GET", "/"), field("x", &"y".repeat(4000), true), vec![0x80 | 62; 11_000]].concat();
+    let long: Vec<u8> = (0..15).flat_map(|_| field("x", &"y".repeat(1000), false)).collect();
+    for (what, blocks) in [
+        ("a field over and over", vec![bomb]),
+        // Over the limit, in as many frames as are allowed.
+        (
+            "a list over its limit",
+            vec![target.request("GET", "/"), long.clone(), long.clone(), long.clone(), long.clone(), long],
+        ),
+    ] {
+        let last = blocks.len() - 1;
+        let said = |id: u32| -> Vec<u8> {
+            let flags = |at: usize| if at == last { END_HEADERS } else { 0 };
+            let frames = blocks.iter().enumerate().map(|(at, block)| match at {
+                0 => frame(HEADERS, END_STREAM | flags(0), id, block),
+                _ => frame(CONTINUATION, flags(at), id, block),
+            });
+            frames.flatten().collect()
+        };
+        let came = target
+            .withstands(what, async || {
+                let mut peer = target.peer().await;
+                peer.flood(streams().take(500).map(said)).await;
+                peer.close().await
+            })
+            .await;
+        let refused = came.frames[usize::from(HEADERS)] + came.frames[usize::from(RST_STREAM)];
+        assert!(came.goaway.is_some_and(|code| code != 0) || refused > 0, "{what}: {came:?}");
+        assert_eq!(came.data, 0, "the local server answered none: {what}: {came:?}");
+    }
+}
+
+#[tokio::test]
+async fn data_frames_with_nothing_in_them_end_the_connection() {
+    let target = Target::start().await;
+    let came = target
+        .withstands("empty DATA", async || {
+            let mut peer = target.peer().await;
+            assert!(peer.say(&target.post(1)).await);
+            peer.flood((0..MANY / 100).map(|_| frame(DATA, 0, 1, &[]).repeat(100))).await;
+            peer.closed("empty DATA").await
+        })
+        .await;
+    assert_eq!(came.goaway, Some(ENHANCE_YOUR_CALM), "{came:?}");
+}
+
+/// What has to be answered is answered one by one: who does not read is not read from, and nothing piles up.
+#[tokio::test]
+async fn frames_that_ask_for_an_answer_pile_up_nowhere() {
+    let target = Target::start().await;
+    for (what, piece) in [
+        ("SETTINGS", frame(SETTINGS, 0, 0, &[0, 4, 0, 1, 0, 0])),
+        ("empty SETTINGS", frame(SETTINGS, 0, 0, &[])),
+        ("PING", frame(PING, 0, 0, &[7; 8])),
+        ("PRIORITY", frame(PRIORITY, 0, 1, &[0, 0, 0, 3, 7])),
+    ] {
+        let came = target
+            .withstands(what, async || {
+                let mut peer = target.peer().await;
+                peer.flood((0..MANY / 100).map(|_| piece.repeat(100))).await;
+                peer.close().await
+            })
+            .await;
+        let answers = came.frames[usize::from(piece[3])];
+        assert!(answers <= MANY as usize + 2, "{what}: {came:?}");
+
+        // And now without reading what is answered.
+        let unread = format!("{what}, unread");
+        target
+            .withstands(&unread, async || {
+                let mut peer = Peer::open(target.connect().await, &[]).await;
+                let flood = peer.flood((0..5 * MANY / 100).map(|_| piece.repeat(100)));
+                // A relay that can say no more listens no more: then there is no end to wait for.
+                let _ = tokio::time::timeout(Duration::from_secs(2), flood).await;
+            })
+            .await;
+    }
+}
+
+/// They take up what their own tunnel may have on its way, and that of no other; and not for ever.
+#[tokio::test]
+async fn answers_that_nobody_reads_are_given_up_and_other_tunnels_have_theirs() {
+    let target = Target::start().await;
+    // SETTINGS_INITIAL_WINDOW_SIZE of nothing (RFC 9113 §6.5.2).
+    let attack = async || {
+        let mut peer = Peer::open(target.connect().await, &[0, 4, 0, 0, 0, 0]).await.reads();
+        peer.flood(streams().take(UNREAD).map(|id| target.get(id, "/big"))).await;
+        // The first has its answer, and one byte of it.
+        peer.until(DATA, 1, &frame(WINDOW_UPDATE, 0, 1, &1_u32.to_be_bytes())).await;
+        // All are over when their deadline is.
+        let ping = frame(PING, 0, 0, &[7; 8]);
+        let given_up = peer.until(RST_STREAM, UNREAD, &ping);
+        tokio::time::timeout(H2_READER_DEADLINE * 3, given_up).await.expect("given up at last");
+        peer.close().await
+    };
+    let came = target.withstands_at("answers that nobody reads", &target.other, attack).await;
+    assert_eq!(came.data, 1, "{came:?}");
+    assert_eq!(came.frames[usize::from(HEADERS)], UNREAD, "{came:?}");
+    // What they took up is free again.
+    target.call(&target.caller(), &target.host).await;
+}
+
+#[tokio::test]
+async fn more_streams_than_are_allowed_end_the_connection() {
+    let target = Target::start().await;
+    let came = flood(&target, "too many streams", |stream| target.post(stream)).await;
+    assert_eq!(came.goaway, Some(ENHANCE_YOUR_CALM), "{came:?}");
+}
+
+#[tokio::test]
+async fn half_a_preface_and_then_nothing_is_closed_at_its_deadline() {
+    let target = Target::start().await;
+    let mut io = target.connect().await;
+    let started = Instant::now();
+    io.write_all(b"PRI * HT").await.unwrap();
+    io.flush().await.unwrap();
+    let mut came = Vec::new();
+    let closed = async { while io.read_buf(&mut came).await.unwrap_or(0) > 0 {} };
+    tokio::time::timeout(HEAD_DEADLINE * 2, closed).await.expect("closed at last");
+    assert!(started.elapsed() + Duration::from_secs(1) > HEAD_DEADLINE, "{:?}", started.elapsed());
+    target.call(&target.caller(), &target.host).await;
+}
