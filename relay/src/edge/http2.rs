@@ -17,6 +17,7 @@ use http_body_util::BodyExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::body::EdgeBody;
@@ -169,9 +170,10 @@ async fn send_data(mut piece: Bytes, is_end: bool, send: &mut SendStream<Bytes>)
     if piece.is_empty() {
         return if is_end { send.send_data(piece, true) } else { Ok(()) };
     }
+    let mut deadline = Instant::now() + H2_READER_DEADLINE;
     while !piece.is_empty() {
         send.reserve_capacity(piece.len());
-        let granted = tokio::time::timeout(H2_READER_DEADLINE, poll_fn(|cx| send.poll_capacity(cx)));
+        let granted = timeout_at(deadline, poll_fn(|cx| send.poll_capacity(cx)));
         let granted = match granted.await {
             Ok(Some(granted)) => granted?,
             Ok(None) => return Err(Reason::CANCEL.into()),
@@ -182,7 +184,9 @@ async fn send_data(mut piece: Bytes, is_end: bool, send: &mut SendStream<Bytes>)
             }
         };
         let part = piece.split_to(granted.min(piece.len()));
+        // h2 wakes streams that are granted nothing, too: that is no progress.
         if !part.is_empty() {
+            deadline = Instant::now() + H2_READER_DEADLINE;
             let is_last = is_end && piece.is_empty();
             send.send_data(part, is_last)?;
         }
