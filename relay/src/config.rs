@@ -58,6 +58,11 @@ pub const AWAY_KEPT: Duration = Duration::from_secs(60 * 60);
 /// See [`AWAY_KEPT`].
 pub const MAX_AWAY: usize = 10_000;
 
+/// How long after a restart a name that is not known may be one whose agent has not come back yet: until then it is
+/// waited for, and then answered with 503 and not with 404, which clients take for the end of their session. An agent
+/// notices within [`gantz_shared::limits::IDLE_TIMEOUT`], and then tries at least every 20 s.
+pub const RETURN_WINDOW: Duration = Duration::from_secs(60);
+
 /// How often a token may be used, unless its owner says otherwise: far more than a client does, and less than would
 /// keep a small relay from its other tunnels.
 pub const TOKEN_RATE: Rate = Rate::per_second(5_000, 10_000);

@@ -98,10 +98,10 @@ impl Relay {
             }
             None => (Audit::default(), None),
         };
-        let directory: Arc<dyn Directory> = Arc::new(Memory::default());
+        let directory: Arc<dyn Directory> = Arc::new(Memory::new(key.was_kept));
         let greeter = Arc::new(Greeter {
             directory: directory.clone(),
-            tickets: Tickets::new(&key),
+            tickets: Tickets::new(&key.bytes),
             origin: origin(&config, &public),
             limits: Limits { max_body: config.max_body },
             rates: config.rates,

@@ -62,22 +62,30 @@ pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), StateErr
     result.map_err(failed("cannot write", path))
 }
 
-/// A key of 32 random bytes: the one in `dir`, or a new one, which is kept there when there is a `dir`.
-pub(crate) fn key(dir: Option<&Path>, name: &str) -> Result<[u8; 32], StateError> {
+/// A key of 32 random bytes.
+pub(crate) struct Key {
+    pub(crate) bytes: [u8; 32],
+    /// It was there before: this is not the relay's first start.
+    pub(crate) was_kept: bool,
+}
+
+/// The key in `dir`, or a new one, which is kept there when there is a `dir`.
+pub(crate) fn key(dir: Option<&Path>, name: &str) -> Result<Key, StateError> {
     let path = dir.map(|dir| dir.join(name));
     if let Some(path) = &path
         && let Some(kept) = read(path)?
     {
-        return kept.try_into().map_err(|_| {
+        let bytes = kept.try_into().map_err(|_| {
             failed("cannot use", path)(io::Error::other("it is not 32 bytes long; remove it to get a new one"))
-        });
+        })?;
+        return Ok(Key { bytes, was_kept: true });
     }
-    let mut key = [0; 32];
+    let mut bytes = [0; 32];
     SysRng
-        .try_fill_bytes(&mut key)
+        .try_fill_bytes(&mut bytes)
         .map_err(|error| failed("no random bytes for", Path::new(name))(io::Error::other(error.to_string())))?;
     if let Some(path) = &path {
-        write(path, &key, 0o600)?;
+        write(path, &bytes, 0o600)?;
     }
-    Ok(key)
+    Ok(Key { bytes, was_kept: false })
 }

@@ -8,7 +8,7 @@ use gantz_shared::name::Name;
 use tokio::sync::Notify;
 
 use super::{ClaimError, Directory, Found, Right};
-use crate::config::{AWAY_KEPT, MAX_AWAY, MAX_TUNNELS};
+use crate::config::{AWAY_KEPT, MAX_AWAY, MAX_TUNNELS, RETURN_WINDOW};
 use crate::tunnels::Tunnel;
 
 enum Entry {
@@ -17,12 +17,30 @@ enum Entry {
 }
 
 /// See the module's head.
-#[derive(Default)]
 pub(crate) struct Memory {
     entries: RwLock<HashMap<Name, Entry>>,
+    /// When the relay was started again; the agents of before are on their way back.
+    restarted: Option<Instant>,
+    /// Tells that some name was claimed.
+    claimed: Arc<Notify>,
 }
 
 impl Memory {
+    /// An empty one; for a relay that was there before, with agents that come back.
+    pub(crate) fn new(was_restarted: bool) -> Self {
+        let restarted = was_restarted.then(Instant::now);
+        Self { entries: RwLock::default(), restarted, claimed: Arc::default() }
+    }
+
+    fn found(&self, entry: Option<&Entry>) -> Found {
+        match entry {
+            Some(Entry::Here(tunnel)) => Found::Here(tunnel.clone()),
+            Some(Entry::Away { since, back }) if since.elapsed() < AWAY_KEPT => Found::Away(back.clone()),
+            _ if self.restarted.is_some_and(|at| at.elapsed() < RETURN_WINDOW) => Found::Away(self.claimed.clone()),
+            _ => Found::Unknown,
+        }
+    }
+
     // A poisoned lock is used all the same: no change under it is made in more than one step.
     fn read(&self) -> RwLockReadGuard<'_, HashMap<Name, Entry>> {
         self.entries.read().unwrap_or_else(PoisonError::into_inner)
@@ -33,21 +51,13 @@ impl Memory {
     }
 }
 
-fn found(entry: Option<&Entry>) -> Found {
-    match entry {
-        Some(Entry::Here(tunnel)) => Found::Here(tunnel.clone()),
-        Some(Entry::Away { since, back }) if since.elapsed() < AWAY_KEPT => Found::Away(back.clone()),
-        _ => Found::Unknown,
-    }
-}
-
 impl Directory for Memory {
     fn find(&self, name: &str) -> Found {
-        found(self.read().get(name))
+        self.found(self.read().get(name))
     }
 
     fn only(&self) -> Found {
-        found(self.read().values().next())
+        self.found(self.read().values().next())
     }
 
     fn claim(&self, tunnel: &Arc<Tunnel>, right: Right) -> Result<Option<Arc<Tunnel>>, ClaimError> {
@@ -64,6 +74,7 @@ impl Directory for Memory {
         if free && entries.len() >= MAX_TUNNELS + MAX_AWAY {
             return Err(ClaimError::Full);
         }
+        self.claimed.notify_waiters();
         Ok(match entries.insert(name.clone(), Entry::Here(tunnel.clone())) {
             Some(Entry::Here(ghost)) => Some(ghost),
             Some(Entry::Away { back, .. }) => {

@@ -30,7 +30,7 @@ pub(crate) trait Directory: Send + Sync + 'static {
 pub(crate) enum Found {
     /// To a tunnel of this relay.
     Here(Arc<Tunnel>),
-    /// To an agent that is away; the notification comes when it is back.
+    /// To an agent that is away; the notification comes when it, or another one, is back.
     Away(Arc<Notify>),
     /// Nowhere.
     Unknown,

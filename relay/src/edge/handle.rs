@@ -134,21 +134,24 @@ async fn find(edge: &Edge, target: &Target, give_up: Instant) -> Result<Arc<Tunn
         Target::Only => edge.directory.only(),
         Target::Apex | Target::Nothing => Found::Unknown,
     };
-    let back = match look() {
-        Found::Here(tunnel) => return Ok(tunnel),
-        Found::Unknown => return Err(Failure::TunnelNotFound),
-        Found::Away(back) => back,
-    };
-    let _permit = edge.held.try_acquire().map_err(|_| Failure::AgentOffline)?;
-    let notified = back.notified();
-    // The agent may have come back between the first look and this one; from here on nothing is missed.
-    if let Found::Here(tunnel) = look() {
-        return Ok(tunnel);
-    }
-    timeout_at(give_up, notified).await.map_err(|_| Failure::AgentOffline)?;
-    match look() {
-        Found::Here(tunnel) => Ok(tunnel),
-        _ => Err(Failure::AgentOffline),
+    let mut found = look();
+    let mut permit = None;
+    loop {
+        let back = match found {
+            Found::Here(tunnel) => return Ok(tunnel),
+            Found::Unknown => return Err(Failure::TunnelNotFound),
+            Found::Away(back) => back,
+        };
+        if permit.is_none() {
+            permit = Some(edge.held.try_acquire().map_err(|_| Failure::AgentOffline)?);
+        }
+        let notified = back.notified();
+        // The agent may have come back between the last look and this one; from here on nothing is missed.
+        if let Found::Here(tunnel) = look() {
+            return Ok(tunnel);
+        }
+        timeout_at(give_up, notified).await.map_err(|_| Failure::AgentOffline)?;
+        found = look();
     }
 }
 

@@ -106,6 +106,20 @@ async fn a_full_url_says_which_endpoint() {
     assert_eq!(path_of(&format!("http://{}/tools/v1?a=b", server.address())).await, "/tools/v1?a=b");
 }
 
+/// What answers a POST to /mcp is not MCP for that alone.
+#[tokio::test]
+async fn errors_and_pages_are_no_mcp() {
+    let error = Router::new().fallback(async || http::StatusCode::NOT_IMPLEMENTED);
+    let moved = Router::new().fallback(async || (http::StatusCode::FOUND, [("location", "/login")]));
+    let page = Router::new().fallback(async || axum::response::Html("<!doctype html>"));
+    for server in [error, moved, page] {
+        let server = Origin::axum(server);
+        let mut running = gantz(&format!("run --auth --local-listen 127.0.0.1:0 {}", server.address())).start();
+        let line = running.stderr.line("answers").await;
+        assert!(line.contains("not with MCP on /mcp or /sse"), "{line}");
+    }
+}
+
 #[tokio::test]
 async fn a_server_that_speaks_no_mcp_is_served_with_a_note() {
     let server = Origin::axum(Router::new().route("/", get(async || "hello")));

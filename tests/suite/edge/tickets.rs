@@ -1,9 +1,11 @@
 //! Resume tickets: they bring a name back, to whoever got them, from the relay that issued them.
 
+use std::time::Duration;
+
 use gantz_relay::Relay;
 use gantz_shared::control::{Hello, RefusalCode, Secret};
 use gantz_shared::reset::CloseCode;
-use gantz_tests::{client, relay, within};
+use gantz_tests::{DOMAIN, client, relay, within};
 
 use super::raw_agent::{RawAgent, closed, hello, open, wanting};
 
@@ -25,7 +27,7 @@ async fn crashed(relay: &Relay, name: &str) -> Secret {
 }
 
 fn short_hold() -> Relay {
-    relay().relay_config(|config| config.hold = std::time::Duration::from_millis(10)).start_relay()
+    relay().relay_config(|config| config.hold = Duration::from_millis(10)).start_relay()
 }
 
 async fn assert_serves(relay: &Relay, agent: &RawAgent) {
@@ -118,4 +120,45 @@ async fn a_ticket_outlives_the_relay_that_keeps_its_state() {
     assert_eq!(open(&after, with(&ticket)).await.unwrap().welcome.name, name);
     let without_state = relay().start_relay();
     assert_ne!(open(&without_state, with(&ticket)).await.unwrap().welcome.name, name);
+}
+
+/// A 404 would be the end of a caller's session; of a name that the relay forgot with its restart it knows nothing yet.
+#[tokio::test]
+async fn after_a_restart_names_are_waited_for() {
+    let state = tempfile::tempdir().unwrap();
+    let start = |hold: Duration| {
+        let change = |config: &mut gantz_relay::Config| {
+            config.state_dir = Some(state.path().to_owned());
+            config.hold = hold;
+        };
+        relay().relay_config(change).start_relay()
+    };
+    let call = async |relay: &Relay, name: &str| {
+        let host = format!("{name}.{DOMAIN}");
+        let url = format!("https://{host}:{}/", relay.edge_addr().port());
+        client::reqwest(relay, &host, false).get(url).send().await.unwrap()
+    };
+    let before = start(Duration::ZERO);
+    let agent = open(&before, hello()).await.unwrap();
+    let (name, ticket) = (agent.welcome.name.clone(), agent.welcome.resume.clone());
+    let answer = call(&before, "never-heard-of").await;
+    assert_eq!(answer.headers()["gantz-error"], "tunnel_not_found", "the first start: nobody can be on the way back");
+    drop(before);
+
+    let after = start(Duration::from_millis(200));
+    let answer = call(&after, name.as_str()).await;
+    assert_eq!((answer.status().as_u16(), &answer.headers()["gantz-error"]), (503, &"agent_offline".parse().unwrap()));
+    assert!(answer.headers().contains_key("retry-after"));
+    drop(after);
+
+    let after = start(Duration::from_secs(20));
+    let answered = async {
+        // Somebody else's return does not end the wait.
+        let other = open(&after, hello()).await.unwrap();
+        let agent = open(&after, with(&ticket)).await.unwrap();
+        agent.request().await.answer("back").await;
+        (other, agent)
+    };
+    let (answer, _agents) = tokio::join!(call(&after, name.as_str()), answered);
+    assert_eq!(answer.text().await.unwrap(), "back");
 }
