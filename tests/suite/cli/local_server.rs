@@ -109,8 +109,8 @@ async fn a_full_url_says_which_endpoint() {
 /// What answers a POST to /mcp is not MCP for that alone.
 #[tokio::test]
 async fn errors_and_pages_are_no_mcp() {
-    let error = Router::new().fallback(async || http::StatusCode::NOT_IMPLEMENTED);
-    let moved = Router::new().fallback(async || (http::StatusCode::FOUND, [("location", "/login")]));
+    let error = Router::new().fallback(async || StatusCode::NOT_IMPLEMENTED);
+    let moved = Router::new().fallback(async || (StatusCode::FOUND, [("location", "/login")]));
     let page = Router::new().fallback(async || axum::response::Html("<!doctype html>"));
     for server in [error, moved, page] {
         let server = Origin::axum(server);
