@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use etcetera::BaseStrategy;
 
@@ -85,11 +85,5 @@ impl Place {
     /// Whom the folder belongs to.
     pub(super) fn owner(&self) -> io::Result<u32> {
         Ok(fs::metadata(&self.0)?.uid())
-    }
-
-    /// The folder itself.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.0
     }
 }

@@ -21,7 +21,7 @@ use crate::upstream::Endpoint;
 /// Passes the local server's answer on. `sieve` is what the caller's permissions make of it, `stopped` ends when the
 /// caller is gone.
 pub(super) async fn pass(
-    mut parts: Parts,
+    parts: Parts,
     mut body: Incoming,
     sieve: Option<permissions::Answer>,
     mut endpoint: Option<Endpoint>,
@@ -40,7 +40,6 @@ pub(super) async fn pass(
     };
     let status = parts.status;
     encode_head(status, &parts.headers, None, writer)?;
-    parts.headers.clear();
     let mut trailers = None;
     loop {
         // What is there leaves together with the head; when nothing is, the head does not wait for it.
