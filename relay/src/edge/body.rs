@@ -1,6 +1,7 @@
 //! The bodies of the edge's answers: what comes out of a tunnel, and what the edge says itself.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -8,10 +9,11 @@ use gantz_transport::MessageBody;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::keep_alive::KeepAlive;
 use super::upload::Rest;
+use crate::tunnels::Token;
 
 /// Any body of the edge.
 pub(crate) enum EdgeBody {
@@ -30,10 +32,10 @@ impl EdgeBody {
         Self::Full(Some(bytes))
     }
 
-    /// The same body, which breaks off when `dead` fires.
-    pub(super) fn until(mut self, dead: Option<CancellationToken>) -> Self {
+    /// The same body, which breaks off when `token` dies.
+    pub(super) fn until(mut self, token: Option<Arc<Token>>) -> Self {
         if let Self::Download(download) = &mut self {
-            download.dead = dead;
+            download.token = token;
         }
         self
     }
@@ -99,9 +101,9 @@ pub(crate) struct Download {
     keep_alive: Option<KeepAlive>,
     /// The rest of the caller's body, which goes on or waits while the answer streams. Dropped with the answer.
     rest: Option<Rest>,
-    /// Fires when the token that opened it is dead.
-    dead: Option<CancellationToken>,
-    /// Waits for `dead`; made only when there is something to wait for.
+    /// What opened it.
+    token: Option<Arc<Token>>,
+    /// Waits for the token's death; made only when there is something to wait for.
     dying: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     /// How it broke off, while what came before is still being written.
     broken: Option<Box<BodyError>>,
@@ -110,7 +112,7 @@ pub(crate) struct Download {
 impl Download {
     /// `rest` is tied to this answer.
     pub(super) fn new(body: MessageBody, keep_alive: Option<KeepAlive>, rest: Option<Rest>) -> Self {
-        Self { body, keep_alive, rest, dead: None, dying: None, broken: None }
+        Self { body, keep_alive, rest, token: None, dying: None, broken: None }
     }
 
     fn is_end_stream(&self) -> bool {
@@ -124,12 +126,12 @@ impl Download {
         if let Some(Rest::Waiting(_)) = &self.rest {
             self.rest = self.rest.take().map(Rest::begin);
         }
-        if self.dead.as_ref().is_some_and(CancellationToken::is_cancelled) {
+        if self.token.as_ref().is_some_and(|token| token.dead().is_cancelled()) {
             return Poll::Ready(Some(Err(BodyError::Dead)));
         }
         let Poll::Ready(frame) = self.body.poll_frame(cx) else {
-            if let Some(dead) = &self.dead {
-                let dying = self.dying.get_or_insert_with(|| Box::pin(dead.clone().cancelled_owned()));
+            if let Some(token) = &self.token {
+                let dying = self.dying.get_or_insert_with(|| Box::pin(token.dead().clone().cancelled_owned()));
                 if dying.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(Some(Err(BodyError::Dead)));
                 }

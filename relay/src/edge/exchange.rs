@@ -81,7 +81,7 @@ where
         Some(token) => token.dead().run_until_cancelled(forwarded).await.unwrap_or(Err(Failure::InvalidToken)),
     };
     match forwarded {
-        Ok(response) => response.map(|body| body.until(token.map(|token| token.dead().clone()))),
+        Ok(response) => response.map(|body| body.until(token)),
         Err(failure) => failure.answer(&parts.headers),
     }
 }
