@@ -17,6 +17,7 @@ mod directory;
 mod edge;
 mod rates;
 mod server;
+mod sources;
 mod state;
 mod tls;
 mod tunnels;

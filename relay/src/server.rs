@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::{fmt, io};
 
 use gantz_audit::{Audit, Keeper};
-use gantz_shared::control::Limits;
 use gantz_transport::quic::Listener;
 use http::uri::Scheme;
 use tokio::task::JoinSet;
@@ -16,6 +15,7 @@ use crate::admin;
 use crate::config::{Config, PublicOrigin, Routing, TlsConfig};
 use crate::directory::{Directory, Memory};
 use crate::edge::{self, Edge, Transport};
+use crate::sources::Sources;
 use crate::state::{self, StateError};
 use crate::tls::{self, LocalCa, TlsError};
 use crate::tunnels::{self, Greeter, Tickets};
@@ -98,13 +98,14 @@ impl Relay {
             }
             None => (Audit::default(), None),
         };
-        let directory: Arc<dyn Directory> = Arc::new(Memory::new(key.was_kept));
+        let directory: Arc<dyn Directory> = Arc::new(Memory::new(config.limits.tunnels, key.was_kept));
         let greeter = Arc::new(Greeter {
             directory: directory.clone(),
             tickets: Tickets::new(&key.bytes),
             origin: origin(&config, &public),
-            limits: Limits { max_body: config.max_body },
+            limits: config.limits.clone(),
             rates: config.rates,
+            sources: Sources::new(config.limits.tunnels_per_source),
             audit: audit.clone(),
         });
         let agents = Listener::new(sockets.agents, tls::server_config(certificates.current.clone(), &[])?)?;

@@ -52,6 +52,35 @@ pub fn is_internal(name: &HeaderName) -> bool {
     has_prefix(name.as_str().as_bytes(), b"gantz-")
 }
 
+/// Whether `name` may stand in a trailer section: nothing that says where a message goes, who sends it, how long it is
+/// or how it is to be read (RFC 9110 §6.5.1). What was decided by the head must not be told otherwise behind the body.
+#[must_use]
+pub fn may_trail(name: &HeaderName) -> bool {
+    let decides = matches!(
+        name.as_str(),
+        "host"
+            | "origin"
+            | "authorization"
+            | "x-api-key"
+            | "cookie"
+            | "set-cookie"
+            | "content-length"
+            | "content-encoding"
+            | "content-type"
+            | "content-range"
+            | "trailer"
+            | "expect"
+            | "max-forwards"
+            | "range"
+            | "cache-control"
+            | "location"
+            | "retry-after"
+            | "vary"
+            | "www-authenticate"
+    );
+    !decides && !is_hop_by_hop(name) && !is_forwarding(name) && !is_internal(name)
+}
+
 fn has_prefix(name: &[u8], prefix: &[u8]) -> bool {
     name.len() >= prefix.len()
         && name.iter().zip(prefix).all(|(&byte, &wanted)| (if byte == b'_' { b'-' } else { byte }) == wanted)
@@ -172,6 +201,23 @@ mod tests {
         assert!(!nominated.contains(&HeaderName::from_static("close")));
         let nominated = Nominated::by(&fields(&[("connection", "x-secret, ä")]));
         assert!(nominated.contains(&HeaderName::from_static("x-secret")));
+    }
+
+    #[test]
+    fn trailers_decide_nothing() {
+        for (name, may) in [
+            ("x-sum", true),
+            ("grpc-status", true),
+            ("server-timing", true),
+            ("digest", true),
+            ("authorization", false),
+            ("content-length", false),
+            ("transfer-encoding", false),
+            ("x_forwarded-for", false),
+            ("gantz-error", false),
+        ] {
+            assert_eq!(may_trail(&HeaderName::from_static(name)), may, "{name}");
+        }
     }
 
     #[test]

@@ -6,13 +6,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
 use gantz_cli::{LogFormat, verbosity};
-use gantz_shared::rate::Rate;
 use ipnet::IpNet;
 
-use crate::config::{Domain, GUESS_RATE, TOKEN_RATE, TUNNEL_RATE};
+use super::limits::LimitArgs;
+use crate::config::Domain;
 
 /// The flags of `gantz-relay serve`.
 #[derive(Debug, Args)]
@@ -54,18 +53,6 @@ pub struct ServeArgs {
     /// Networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed [default: none]
     #[arg(long, env = "GANTZ_RELAY_TRUSTED_PROXIES", value_name = "CIDR", value_parser = network, value_delimiter = ',')]
     pub(super) trusted_proxies: Vec<IpNet>,
-    /// Largest request body; 0: no limit
-    #[arg(long, env = "GANTZ_RELAY_MAX_BODY", default_value = "16MiB", value_name = "SIZE", value_parser = size)]
-    pub(super) max_body: ByteSize,
-    /// How often a token may be used, unless its owner gave it a rate of its own
-    #[arg(long, env = "GANTZ_RELAY_TOKEN_RATE", default_value_t = TOKEN_RATE, value_name = "RATE")]
-    pub(super) token_rate: Rate,
-    /// How often a tunnel may be called, by all of its callers together
-    #[arg(long, env = "GANTZ_RELAY_TUNNEL_RATE", default_value_t = TUNNEL_RATE, value_name = "RATE")]
-    pub(super) tunnel_rate: Rate,
-    /// How often one address may show wrong tokens to one tunnel (IPv6: one /64)
-    #[arg(long, env = "GANTZ_RELAY_GUESS_RATE", default_value_t = GUESS_RATE, value_name = "RATE")]
-    pub(super) guess_rate: Rate,
     /// How long a request waits for an agent that is away for a moment
     #[arg(long, env = "GANTZ_RELAY_HOLD", default_value = "5s", value_name = "TIME", value_parser = duration)]
     pub(super) hold: Duration,
@@ -81,6 +68,8 @@ pub struct ServeArgs {
     /// Say more; twice: say everything (the variable: 0, 1 or 2)
     #[arg(short, long, env = "GANTZ_RELAY_VERBOSE", action = clap::ArgAction::Count, value_parser = verbosity)]
     pub(super) verbose: u8,
+    #[command(flatten)]
+    pub(super) limits: LimitArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -107,12 +96,8 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("`{text}` is not an address with a port; 0.0.0.0:443, or [::]:443 for IPv6"))
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|_| format!("`{text}` is not a time; 500ms, 30s or 5m"))
-}
-
-fn size(text: &str) -> Result<ByteSize, String> {
-    text.parse().map_err(|_| format!("`{text}` is not a size; 16MiB, or 0 for no limit"))
 }
 
 fn network(text: &str) -> Result<IpNet, String> {

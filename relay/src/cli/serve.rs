@@ -9,7 +9,8 @@ use gantz_shared::failure::{Exit, Failure};
 use http::uri::Scheme;
 
 use super::args::{AccessArg, ServeArgs, TlsArg};
-use crate::config::{Config, Domain, PublicOrigin, Rates, TlsConfig};
+use super::open_files;
+use crate::config::{Config, Domain, PublicOrigin, TlsConfig};
 use crate::tls::{TlsError, Unfit};
 use crate::{Relay, Sockets, StartError};
 
@@ -19,7 +20,8 @@ const PORT_TRIES: usize = 16;
 
 pub(super) fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
     Logs { format: args.log_format, filter: filter(args.verbose), variable: "GANTZ_RELAY_LOG" }.init()?;
-    let config = config(args)?;
+    let mut config = config(args)?;
+    config.limits.connections = open_files::connections(config.limits.connections);
     let runtime = gantz_transport::runtime::build()
         .map_err(|error| Failure::new(Exit::Failed, "cannot start the runtime").why(error))?;
     runtime.block_on(run(args, config))
@@ -102,8 +104,8 @@ fn config(args: &ServeArgs) -> Result<Config, Failure> {
         },
         state_dir: Some(state_dir),
         trusted_proxies: args.trusted_proxies.clone(),
-        max_body: args.max_body.as_u64(),
-        rates: Rates { token: args.token_rate, tunnel: args.tunnel_rate, guess: args.guess_rate },
+        limits: args.limits.limits(),
+        rates: args.limits.rates(),
         hold: args.hold,
         sse_keep_alive: args.sse_keep_alive,
         drain: args.drain,

@@ -8,7 +8,7 @@ use gantz_shared::name::Name;
 use tokio::sync::Notify;
 
 use super::{ClaimError, Directory, Found, Right};
-use crate::config::{AWAY_KEPT, MAX_AWAY, MAX_TUNNELS, RETURN_WINDOW};
+use crate::config::{AWAY_KEPT, MAX_AWAY, RETURN_WINDOW};
 use crate::tunnels::Tunnel;
 
 enum Entry {
@@ -19,6 +19,8 @@ enum Entry {
 /// See the module's head.
 pub(crate) struct Memory {
     entries: RwLock<HashMap<Name, Entry>>,
+    /// Names that it takes in, with those that are away.
+    max: usize,
     /// When the relay was started again; the agents of before are on their way back.
     restarted: Option<Instant>,
     /// Tells that some name was claimed.
@@ -26,10 +28,15 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// An empty one; for a relay that was there before, with agents that come back.
-    pub(crate) fn new(was_restarted: bool) -> Self {
+    /// An empty one, for so many tunnels; of a relay that was there before, with agents that come back.
+    pub(crate) fn new(max_tunnels: usize, was_restarted: bool) -> Self {
         let restarted = was_restarted.then(Instant::now);
-        Self { entries: RwLock::default(), restarted, claimed: Arc::default() }
+        Self {
+            entries: RwLock::default(),
+            max: max_tunnels.saturating_add(MAX_AWAY),
+            restarted,
+            claimed: Arc::default(),
+        }
     }
 
     fn found(&self, entry: Option<&Entry>) -> Found {
@@ -71,7 +78,7 @@ impl Directory for Memory {
         if !free && right != Right::Ticket {
             return Err(ClaimError::Taken(name.clone()));
         }
-        if free && entries.len() >= MAX_TUNNELS + MAX_AWAY {
+        if free && entries.len() >= self.max {
             return Err(ClaimError::Full);
         }
         self.claimed.notify_waiters();

@@ -28,8 +28,9 @@ pub(crate) enum Failure {
     OriginNotAllowed,
     Misdirected,
     BadRequest(&'static str),
-    HeadTooLarge,
+    HeadTooLarge { bytes: usize, fields: usize },
     BodyTooLarge { limit: u64 },
+    RequestTimeout,
     RateLimited { limit: Limit, rate: Rate, wait: Duration },
     ConnectRefused,
     NoAuthorizationServer,
@@ -123,11 +124,14 @@ impl Failure {
                 "This relay does not answer for the host that the request names.",
             ),
             Self::BadRequest(why) => text(S::BAD_REQUEST, "bad_request", why),
-            Self::HeadTooLarge => text(
+            Self::HeadTooLarge { bytes, fields } => (
                 S::REQUEST_HEADER_FIELDS_TOO_LARGE,
                 "head_too_large",
-                "The request's fields are over 64 KiB, or over 128 lines.",
+                format!("The request's head is over this relay's limit of {bytes} bytes, or of {fields} fields."),
             ),
+            Self::RequestTimeout => {
+                text(S::REQUEST_TIMEOUT, "request_timeout", "The request's head did not come to its end in time.")
+            }
             Self::BodyTooLarge { limit } => (
                 S::PAYLOAD_TOO_LARGE,
                 "body_too_large",
@@ -250,7 +254,8 @@ mod tests {
             F::OriginNotAllowed,
             F::Misdirected,
             F::BadRequest("why"),
-            F::HeadTooLarge,
+            F::HeadTooLarge { bytes: 1, fields: 1 },
+            F::RequestTimeout,
             F::BodyTooLarge { limit: 1 },
             limited(Limit::Token),
             limited(Limit::Tunnel),
@@ -265,7 +270,8 @@ mod tests {
             match failure {
                 F::TunnelNotFound | F::AgentOffline | F::UpstreamUnavailable | F::UpstreamTimeout => {}
                 F::UpstreamInvalid | F::TunnelLost | F::TunnelBusy | F::MissingToken | F::InvalidToken => {}
-                F::ExpiredToken | F::OriginNotAllowed | F::Misdirected | F::BadRequest(_) | F::HeadTooLarge => {}
+                F::ExpiredToken | F::OriginNotAllowed | F::Misdirected | F::BadRequest(_) => {}
+                F::HeadTooLarge { .. } | F::RequestTimeout => {}
                 F::BodyTooLarge { .. } | F::RateLimited { .. } | F::ConnectRefused | F::NoAuthorizationServer => {}
                 F::HttpsRequired | F::NotFound | F::MethodNotAllowed => {}
             }

@@ -9,16 +9,19 @@ use gantz_transport::MessageBody;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::keep_alive::KeepAlive;
 use super::upload::Rest;
-use crate::tunnels::Token;
+use crate::tunnels::{Token, Unread};
 
 /// Any body of the edge.
 pub(crate) enum EdgeBody {
     /// Nothing.
     Empty,
+    /// Nothing, and then another protocol.
+    Upgraded(Arc<Unread>),
     /// What the edge says.
     Full(Option<Bytes>),
     /// What the relay says on its own name.
@@ -32,12 +35,22 @@ impl EdgeBody {
         Self::Full(Some(bytes))
     }
 
-    /// The same body, which breaks off when `token` dies.
-    pub(super) fn until(mut self, token: Option<Arc<Token>>) -> Self {
+    /// The same body, which breaks off when `token` dies, and counts as one of `unread` when it is not read.
+    pub(super) fn answers(mut self, token: Option<Arc<Token>>, unread: Arc<Unread>) -> Self {
         if let Self::Download(download) = &mut self {
             download.token = token;
+            download.unread = Some(unread);
         }
         self
+    }
+
+    /// Where it is counted when it is not read; none where it takes up no tunnel's window.
+    pub(super) fn unread(&self) -> Option<&Arc<Unread>> {
+        match self {
+            Self::Empty | Self::Full(_) | Self::Apex(_) => None,
+            Self::Upgraded(unread) => Some(unread),
+            Self::Download(download) => download.unread.as_ref(),
+        }
     }
 
     pub(super) fn apex(body: axum::body::Body) -> Self {
@@ -66,7 +79,7 @@ impl Body for EdgeBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
-            Self::Empty => Poll::Ready(None),
+            Self::Empty | Self::Upgraded(_) => Poll::Ready(None),
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Apex(body) => {
                 Poll::Ready(ready!(Pin::new(body).poll_frame(cx)).map(|frame| frame.map_err(BodyError::from)))
@@ -77,7 +90,7 @@ impl Body for EdgeBody {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Empty | Self::Full(None) => true,
+            Self::Empty | Self::Upgraded(_) | Self::Full(None) => true,
             Self::Full(Some(_)) => false,
             Self::Apex(body) => body.is_end_stream(),
             Self::Download(download) => download.is_end_stream(),
@@ -86,7 +99,7 @@ impl Body for EdgeBody {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Empty | Self::Full(None) => SizeHint::with_exact(0),
+            Self::Empty | Self::Upgraded(_) | Self::Full(None) => SizeHint::with_exact(0),
             Self::Full(Some(bytes)) => SizeHint::with_exact(bytes.len() as u64),
             Self::Apex(body) => body.size_hint(),
             Self::Download(download) if download.broken.is_some() => SizeHint::default(),
@@ -103,6 +116,9 @@ pub(crate) struct Download {
     rest: Option<Rest>,
     /// What opened it.
     token: Option<Arc<Token>>,
+    unread: Option<Arc<Unread>>,
+    /// Among the requests in flight.
+    _place: OwnedSemaphorePermit,
     /// Waits for the token's death; made only when there is something to wait for.
     dying: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     /// How it broke off, while what came before is still being written.
@@ -111,8 +127,13 @@ pub(crate) struct Download {
 
 impl Download {
     /// `rest` is tied to this answer.
-    pub(super) fn new(body: MessageBody, keep_alive: Option<KeepAlive>, rest: Option<Rest>) -> Self {
-        Self { body, keep_alive, rest, token: None, dying: None, broken: None }
+    pub(super) fn new(
+        body: MessageBody,
+        keep_alive: Option<KeepAlive>,
+        rest: Option<Rest>,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
+        Self { body, keep_alive, rest, token: None, unread: None, _place: place, dying: None, broken: None }
     }
 
     fn is_end_stream(&self) -> bool {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use gantz_shared::fields::{
     self, Nominated, expects_continue, is_event_stream, is_forwarding, is_hop_by_hop, is_internal, wants_trailers,
 };
+use gantz_shared::limits;
 use gantz_shared::reset::StreamCode;
 use gantz_shared::wire::head::ResponseHead;
 use gantz_shared::wire::{self, Event, WireError};
@@ -18,6 +19,7 @@ use http::{Method, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -28,12 +30,9 @@ use super::credential::X_API_KEY;
 use super::interim::Interim;
 use super::keep_alive::KeepAlive;
 use super::upload::{Rest, Upload, UploadError, upload};
-use super::{Edge, handle};
+use super::{Edge, cookies, handle};
 use crate::config::CONTINUE_WAIT;
-use crate::tunnels::Token;
-
-/// A request stream to the agent.
-pub(super) type Stream = (FrameWriter, FrameReader);
+use crate::tunnels::{Stream, Token, Unread};
 
 /// A request that may go through.
 pub(super) struct Admitted {
@@ -42,6 +41,8 @@ pub(super) struct Admitted {
     pub(super) authority: Authority,
     pub(super) scheme: Scheme,
     pub(super) client: IpAddr,
+    /// Where the answer is counted when the caller does not read it.
+    pub(super) unread: Arc<Unread>,
 }
 
 /// Refuses what no stream needs to be opened for.
@@ -56,7 +57,7 @@ pub(super) fn check(parts: &Parts, edge: &Edge) -> Result<(), Failure> {
 
 /// Bytes that a request's body may have.
 fn limit(edge: &Edge) -> Option<u64> {
-    (edge.config.max_body > 0).then_some(edge.config.max_body)
+    Some(edge.config.limits.body).filter(|limit| *limit > 0)
 }
 
 /// Forwards the request and answers with what comes back, or with what went wrong; gives it up when the token dies.
@@ -74,21 +75,24 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::fmt::Display + Send,
 {
-    let token = admitted.token.clone();
+    let (token, unread, authority) = (admitted.token.clone(), admitted.unread.clone(), admitted.authority.clone());
     let forwarded = forward(admitted, stream, &mut parts, body, on_upgrade, edge, peer);
     let forwarded = match &token {
         None => forwarded.await,
         Some(token) => token.dead().run_until_cancelled(forwarded).await.unwrap_or(Err(Failure::InvalidToken)),
     };
     match forwarded {
-        Ok(response) => response.map(|body| body.until(token)),
+        Ok(mut response) => {
+            cookies::keep_apart(response.headers_mut(), &authority);
+            response.map(|body| body.answers(token, unread))
+        }
         Err(failure) => failure.answer(&parts.headers),
     }
 }
 
 async fn forward<B>(
     admitted: Admitted,
-    (mut writer, mut reader): Stream,
+    Stream { mut writer, mut reader, place }: Stream,
     parts: &mut Parts,
     body: B,
     on_upgrade: Option<OnUpgrade>,
@@ -101,7 +105,6 @@ where
 {
     // RFC 9110 §15.2: an HTTP/1.0 caller takes none.
     let interim = peer.interim.as_ref().filter(|_| parts.version > Version::HTTP_10);
-    let max_body = edge.config.max_body;
     let limit = limit(edge);
     let has_body = !body.is_end_stream();
     // An upgrade needs a connection of its own (RFC 9110 §7.8) and, here, a request without a body.
@@ -118,18 +121,19 @@ where
         let head = response_head(&mut reader, interim).await?;
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             let dead = admitted.token.as_ref().map(|token| token.dead().clone());
-            return switch(on_upgrade, head, (writer, reader), dead, edge).await;
+            let stream = Stream { writer, reader, place };
+            return switch(on_upgrade, head, stream, dead, admitted.unread, edge).await;
         }
         // The answer is here: an agent that has stopped reading its request needs no end of it.
         if let Err(error) = writer.end(None, |_| true).await {
             tracing::debug!(%error, "refused upgrade not ended");
         }
-        return respond(parts, head, reader, None, edge).await;
+        return respond(parts, head, (reader, place), None, edge).await;
     }
     if !has_body {
         writer.end(None, |_| true).await.map_err(|_| Failure::TunnelLost)?;
         let head = response_head(&mut reader, interim).await?;
-        return respond(parts, head, reader, None, edge).await;
+        return respond(parts, head, (reader, place), None, edge).await;
     }
     if wants_continue {
         // The caller sends its body only when this side begins to read it, which is what makes hyper send the 100.
@@ -137,12 +141,12 @@ where
         if let Some(head) = continue_or_head(&mut reader, interim).await? {
             // It may send its body all the same, and the local server may be waiting for it.
             let rest = Rest::Waiting(Box::pin(upload(body, writer, limit)));
-            return respond(parts, head, reader, Some(rest), edge).await;
+            return respond(parts, head, (reader, place), Some(rest), edge).await;
         }
     }
     let upload: Upload = Box::pin(upload(body, writer, limit));
-    let (head, rest) = upload_until_head(upload, &mut reader, interim, max_body).await?;
-    respond(parts, head, reader, rest, edge).await
+    let (head, rest) = upload_until_head(upload, &mut reader, interim, edge.config.limits.body).await?;
+    respond(parts, head, (reader, place), rest, edge).await
 }
 
 /// Sends the body until the answer's head is there. The common body is sent by then; the rest of another goes on by
@@ -225,7 +229,7 @@ fn encode_head(
         keep,
         writer.buffer(),
     )
-    .map_err(|_| Failure::HeadTooLarge)
+    .map_err(|_| Failure::HeadTooLarge { bytes: limits::MAX_HEAD, fields: limits::MAX_FIELDS })
 }
 
 /// Reads until the final head; informational answers are passed on as they come.
@@ -297,7 +301,7 @@ fn violated(reader: &mut FrameReader, error: &WireError) -> Failure {
 async fn respond(
     request: &Parts,
     head: ResponseHead,
-    reader: FrameReader,
+    (reader, place): (FrameReader, OwnedSemaphorePermit),
     rest: Option<Rest>,
     edge: &Edge,
 ) -> Result<Response<EdgeBody>, Failure> {
@@ -321,7 +325,7 @@ async fn respond(
         }
     }
 
-    let mut response = Response::new(EdgeBody::Download(Box::new(Download::new(body, keep_alive, rest))));
+    let mut response = Response::new(EdgeBody::Download(Box::new(Download::new(body, keep_alive, rest, place))));
     *response.status_mut() = head.status;
     *response.headers_mut() = head.fields;
     if is_events {
@@ -335,8 +339,9 @@ async fn respond(
 async fn switch(
     on_upgrade: OnUpgrade,
     head: ResponseHead,
-    (mut writer, mut reader): Stream,
+    Stream { mut writer, mut reader, place }: Stream,
     dead: Option<CancellationToken>,
+    unread: Arc<Unread>,
     edge: &Arc<Edge>,
 ) -> Result<Response<EdgeBody>, Failure> {
     let protocol = head.upgrade.ok_or(Failure::UpstreamInvalid)?;
@@ -360,8 +365,9 @@ async fn switch(
                 dead.run_until_cancelled(spliced).await;
             }
         }
+        drop(place);
     });
-    let mut response = Response::new(EdgeBody::Empty);
+    let mut response = Response::new(EdgeBody::Upgraded(unread));
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     *response.headers_mut() = head.fields;
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));

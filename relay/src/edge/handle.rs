@@ -17,13 +17,13 @@ use tower_service::Service;
 use super::answer::{Failure, Limit};
 use super::body::EdgeBody;
 use super::connection::Peer;
-use super::exchange::{self, Admitted, Stream};
+use super::exchange::{self, Admitted};
 use super::linger::Lingering;
 use super::route::{Route, Target, route};
 use super::{Edge, credential, forwarded, origin};
 use crate::audit::Event;
 use crate::directory::Found;
-use crate::tunnels::{OpenError, Token, Tunnel};
+use crate::tunnels::{OpenError, Stream, Token, Tunnel, Unread};
 
 /// Answers a request. Cancel-safe: dropped, it cancels the request at the local server.
 pub(super) async fn handle<B>(mut request: Request<B>, edge: &Arc<Edge>, peer: &Peer) -> Response<EdgeBody>
@@ -53,6 +53,7 @@ where
         authority: route.authority,
         scheme: forwarded::scheme(&parts.headers, peer.address, trusted, &edge.public.scheme),
         client,
+        unread: passage.unread,
     };
     let mut response = exchange::exchange(admitted, passage.stream, parts, body, on_upgrade, edge, peer).await;
     if let Some(origin) = &passage.origin {
@@ -64,6 +65,7 @@ where
 /// A request that may go through, and what it goes through.
 struct Passage {
     stream: Stream,
+    unread: Arc<Unread>,
     /// None where the tunnel is open.
     token: Option<Arc<Token>>,
     /// The page that the request comes from.
@@ -101,7 +103,7 @@ async fn pass(parts: &Parts, route: &Route, client: IpAddr, edge: &Edge) -> Resu
         let admitted = admitted.and_then(|token| exchange::check(parts, edge).map(|()| token));
         let token = admitted.map_err(|failure| refuse(failure, origin.as_ref()))?;
         match tunnel.open().await {
-            Ok(stream) => return Ok(Passage { stream, token, origin }),
+            Ok(stream) => return Ok(Passage { stream, unread: tunnel.unread().clone(), token, origin }),
             Err(OpenError::Busy) => return Err(refuse(Failure::TunnelBusy, origin.as_ref())),
             Err(OpenError::Lost(lost)) => {
                 tracing::debug!(%lost, "tunnel found dead");

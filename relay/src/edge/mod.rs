@@ -10,19 +10,22 @@ mod answer;
 mod apex;
 mod body;
 mod connection;
+mod cookies;
 mod credential;
 mod exchange;
 mod forwarded;
-mod framing;
 mod handle;
+mod http1;
 mod http2;
 mod interim;
 mod keep_alive;
 mod linger;
 mod origin;
+mod reader;
 mod route;
 mod upload;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -35,9 +38,10 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use connection::Transport;
 
-use crate::config::{Config, MAX_CONNECTIONS, MAX_GUESSERS, MAX_HELD, PublicOrigin};
+use crate::config::{Config, MAX_GUESSERS, MAX_HELD, PublicOrigin};
 use crate::directory::Directory;
 use crate::rates::Guesses;
+use crate::sources::{Place, Sources, TooMany};
 
 /// What every connection of the public shares.
 pub(crate) struct Edge {
@@ -47,6 +51,8 @@ pub(crate) struct Edge {
     audit: Audit,
     /// Connections that may still be accepted.
     connections: Arc<Semaphore>,
+    /// Where they come from.
+    sources: Sources,
     /// Who has shown wrong tokens.
     guesses: Guesses,
     /// Requests that may still wait for an absent agent.
@@ -62,14 +68,23 @@ impl Edge {
         Arc::new(Self {
             apex: apex::router(&config.domain),
             guesses: Guesses::new(config.rates.guess, MAX_GUESSERS),
+            connections: Arc::new(Semaphore::new(config.limits.connections)),
+            sources: Sources::new(config.limits.connections_per_source),
             config,
             public,
             directory,
             audit,
-            connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
             held: Semaphore::new(MAX_HELD),
             tasks: TaskTracker::new(),
         })
+    }
+
+    /// A place for a connection from `address`. A proxy brings many callers, and has to limit them itself.
+    fn place(&self, address: IpAddr) -> Result<Option<Place>, TooMany> {
+        if self.config.trusted_proxies.iter().any(|network| network.contains(&address.to_canonical())) {
+            return Ok(None);
+        }
+        self.sources.enter(address).map(Some)
     }
 }
 
@@ -90,11 +105,15 @@ pub(crate) async fn serve(
         };
         match accepted {
             Ok((stream, peer, permit)) => {
+                let Ok(place) = edge.place(peer.ip()) else {
+                    tracing::debug!(%peer, "too many connections of one source");
+                    continue;
+                };
                 let serving = connection::serve(stream, peer, transport.clone(), edge.clone(), stop.clone());
                 let cut = cut.clone();
                 connections.spawn(async move {
                     cut.run_until_cancelled(serving).await;
-                    drop(permit);
+                    drop((permit, place));
                 });
             }
             Err(error) => {

@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use gantz_shared::fields::{Nominated, is_hop_by_hop};
+use gantz_shared::fields::{Nominated, may_trail};
 use gantz_shared::reset::StreamCode;
 use gantz_transport::{FrameWriter, WriteError};
 use http::HeaderMap;
@@ -98,7 +98,7 @@ where
         }
     }
     let nominated = trailers.as_ref().map(Nominated::by).unwrap_or_default();
-    let keep = |name: &http::HeaderName| !is_hop_by_hop(name) && !nominated.contains(name);
+    let keep = |name: &http::HeaderName| may_trail(name) && !nominated.contains(name);
     writer.end(trailers.as_ref(), keep).await.or_else(|error| ended_early(&error))
 }
 

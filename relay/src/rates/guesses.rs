@@ -5,7 +5,7 @@
 //! A source that has used up its guesses is not compared with any token until it may guess again, so that a right guess
 //! is worth as little as a wrong one.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use gantz_shared::rate::Rate;
 use lru::LruCache;
 
 use super::Bucket;
+use crate::sources::network;
 
 /// See the module's head. Sources that were not seen for longest are forgotten when there are too many.
 pub(crate) struct Guesses {
@@ -58,14 +59,6 @@ impl Guesses {
                 true
             }
         }
-    }
-}
-
-/// What counts as one source.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => v4.into(),
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
     }
 }
 

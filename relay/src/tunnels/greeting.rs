@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gantz_shared::control::{ControlError, FromAgent, FromRelay, Hello, RefusalCode, Refused, Secret, Welcome};
+use gantz_shared::control::{self, ControlError, FromAgent, FromRelay, Hello, RefusalCode, Refused, Secret, Welcome};
 use gantz_shared::name::Name;
 use gantz_shared::reset::CloseCode;
 use gantz_transport::Connection;
@@ -11,15 +11,20 @@ use gantz_transport::control::{ControlReceiver, ControlSender, Error};
 use super::{Greeter, Tunnel};
 use crate::audit::Event;
 use crate::directory::{ClaimError, Right};
+use crate::sources::Place;
+
+/// Seconds after which an agent may try again where the relay was full.
+const RETRY_FULL_SECS: u32 = 60;
 
 /// Random names that are tried before the relay gives up: with 2^48 of them a second try is already a wonder.
 const RANDOM_TRIES: usize = 8;
 
 impl Greeter {
-    /// Reads `hello` and opens the tunnel, or says why not. `None`: the agent was refused, or went away.
+    /// Reads `hello` and opens the tunnel, or says why not: there may be no `place` for one more from its address. `None`: the agent was refused, or went away.
     pub(super) async fn greet(
         &self,
         connection: &Connection,
+        place: Option<&Place>,
         sender: &mut ControlSender,
         receiver: &mut ControlReceiver,
     ) -> Result<Option<Arc<Tunnel>>, Error> {
@@ -29,7 +34,7 @@ impl Greeter {
             None => return Ok(None),
         };
         let agent: String = hello.agent.chars().take(64).collect();
-        match self.claim(connection, &hello) {
+        match self.claim(connection, place, &hello) {
             Ok((tunnel, right)) => {
                 let claim = Claim { greeter: self, tunnel: &tunnel, right, is_welcome: false };
                 let name = tunnel.name().clone();
@@ -37,7 +42,7 @@ impl Greeter {
                     url: self.origin.replace('*', name.as_str()),
                     resume: self.tickets.issue(&name, hello.access_key.as_ref()),
                     relay: concat!("gantz-relay/", env!("CARGO_PKG_VERSION")).to_owned(),
-                    limits: self.limits,
+                    limits: control::Limits { max_body: self.limits.body },
                     lives: tunnel.lives(),
                     name,
                 };
@@ -66,10 +71,20 @@ impl Greeter {
         }
     }
 
-    fn claim(&self, connection: &Connection, hello: &Hello) -> Result<(Arc<Tunnel>, Right), Refused> {
+    fn claim(
+        &self,
+        connection: &Connection,
+        place: Option<&Place>,
+        hello: &Hello,
+    ) -> Result<(Arc<Tunnel>, Right), Refused> {
         hello.policy.check().map_err(|error| refused(RefusalCode::InvalidHello, error.to_string()))?;
+        if place.is_none() {
+            let message = "this address has as many tunnels as one may have".to_owned();
+            let retry_after = Some(RETRY_FULL_SECS.into());
+            return Err(Refused { code: RefusalCode::RelayFull, message, retry_after });
+        }
         let claim = |name: Name, right| {
-            let tunnel = Tunnel::new(name, connection.clone(), hello.policy.clone(), &self.rates);
+            let tunnel = Tunnel::new(name, connection.clone(), hello.policy.clone(), &self.rates, self.limits.requests);
             self.directory.claim(&tunnel, right).map(|ghost| {
                 if let Some(ghost) = ghost {
                     ghost.close(CloseCode::Replaced, "the same agent opened a newer tunnel of this name");
@@ -135,7 +150,7 @@ fn refused(code: RefusalCode, message: String) -> Refused {
 fn unclaimed(error: &ClaimError) -> Refused {
     let (code, retry_after) = match error {
         ClaimError::Taken(_) => (RefusalCode::NameTaken, None),
-        ClaimError::Full => (RefusalCode::RelayFull, Some(60)),
+        ClaimError::Full => (RefusalCode::RelayFull, Some(RETRY_FULL_SECS.into())),
     };
     Refused { code, message: error.to_string(), retry_after }
 }

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{Greeter, session};
-use crate::config::{MAX_TUNNELS, MAX_UNVALIDATED_HANDSHAKES};
+use crate::sources::Sources;
 
 /// Serves agents until `stop`, then tells them, and closes what is left at `cut`.
 pub(crate) async fn serve(
@@ -20,7 +20,9 @@ pub(crate) async fn serve(
     drain_secs: u64,
 ) {
     let mut sessions = JoinSet::new();
+    let (max_tunnels, max_handshakes) = (greeter.limits.tunnels, greeter.limits.handshakes);
     let shaking = Arc::new(AtomicUsize::new(0));
+    let sources = Sources::new(max_handshakes);
     loop {
         let incoming = tokio::select! {
             incoming = listener.accept() => incoming,
@@ -28,19 +30,26 @@ pub(crate) async fn serve(
             () = stop.cancelled() => break,
         };
         let Some(incoming) = incoming else { break };
-        if sessions.len() >= MAX_TUNNELS {
+        if sessions.len() >= max_tunnels {
             incoming.refuse();
             continue;
         }
-        if !incoming.is_validated() && shaking.load(Ordering::Relaxed) >= MAX_UNVALIDATED_HANDSHAKES {
+        if !incoming.is_validated() && shaking.load(Ordering::Relaxed) >= max_handshakes {
             incoming.retry();
             continue;
         }
+        // An address counts when it is proven: anybody can write another's into a packet.
+        let place = incoming.is_validated().then(|| sources.enter(incoming.remote_address().ip())).transpose();
+        let Ok(place) = place else {
+            incoming.refuse();
+            continue;
+        };
         let (greeter, stop, shaking) = (greeter.clone(), stop.clone(), shaking.clone());
         shaking.fetch_add(1, Ordering::Relaxed);
         sessions.spawn(async move {
             session::run(incoming, &greeter, &stop, drain_secs, || {
                 shaking.fetch_sub(1, Ordering::Relaxed);
+                drop(place);
             })
             .await;
         });

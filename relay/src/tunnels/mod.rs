@@ -6,18 +6,21 @@ mod session;
 mod ticket;
 mod tokens;
 mod tunnel;
+mod unread;
 
 pub(crate) use listener::serve;
 pub(crate) use ticket::Tickets;
 pub(crate) use tokens::{Admission, Token};
-pub(crate) use tunnel::{OpenError, Tunnel};
+pub(crate) use tunnel::{OpenError, Stream, Tunnel};
+pub(crate) use unread::Unread;
 
 use std::sync::Arc;
 
 use gantz_audit::Audit;
 
-use crate::config::Rates;
+use crate::config::{Limits, Rates};
 use crate::directory::Directory;
+use crate::sources::Sources;
 
 /// What greeting an agent needs to know.
 pub(crate) struct Greeter {
@@ -27,10 +30,11 @@ pub(crate) struct Greeter {
     pub(crate) tickets: Tickets,
     /// `scheme://*.domain[:port]`, the star standing for the name; without a star it is the origin of every tunnel.
     pub(crate) origin: String,
-    /// What agents are told about limits.
-    pub(crate) limits: gantz_shared::control::Limits,
+    pub(crate) limits: Limits,
     /// How often callers may call.
     pub(crate) rates: Rates,
+    /// Where tunnels come from.
+    pub(crate) sources: Sources,
     /// Where it is written down who came.
     pub(crate) audit: Audit,
 }

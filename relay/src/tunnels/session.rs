@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Greeter, Tunnel};
 use crate::audit::Event;
 use crate::config::CLOCK_LOOK;
+use crate::sources::Place;
 
 /// Runs one agent's connection from its first packet to its end. `greeted` is called when the handshake is over,
 /// however it ended.
@@ -28,7 +29,7 @@ pub(super) async fn run(
     let deadline = Instant::now() + HANDSHAKE_DEADLINE;
     let session = shake_hands(incoming, greeter, deadline).await;
     greeted();
-    let Some(Session { connection, tunnel, mut sender, mut receiver }) = session else {
+    let Some(Session { connection, tunnel, mut sender, mut receiver, place }) = session else {
         tracing::debug!(%peer, "no tunnel came about");
         return;
     };
@@ -52,6 +53,7 @@ pub(super) async fn run(
             connection.closed().await;
         }
     }
+    drop(place);
     greeter.release(&tunnel, !matches!(ended, Ended::Goodbye));
     greeter.audit.write(&Event::TunnelClosed { name: tunnel.name().as_str(), reason: &ended.to_string() });
     tracing::info!(name = %tunnel.name(), reason = %ended, "tunnel closed");
@@ -63,6 +65,8 @@ struct Session {
     tunnel: Arc<Tunnel>,
     sender: ControlSender,
     receiver: ControlReceiver,
+    /// Among the tunnels from its address.
+    place: Option<Place>,
 }
 
 /// From the first packet to `welcome`, or to the end of the connection.
@@ -76,10 +80,11 @@ async fn shake_hands(incoming: Incoming, greeter: &Greeter, deadline: Instant) -
         }
         Err(_) => return None,
     };
+    let place = greeter.sources.enter(connection.remote_address().ip()).ok();
     let greeting = async {
         let stream = connection.accept(Dropped::CONTROL).await.map_err(gantz_transport::WriteError::from)?;
         let (mut sender, mut receiver) = channel(stream);
-        Ok::<_, Error>(match greeter.greet(&connection, &mut sender, &mut receiver).await? {
+        Ok::<_, Error>(match greeter.greet(&connection, place.as_ref(), &mut sender, &mut receiver).await? {
             Some(tunnel) => Some((tunnel, sender, receiver)),
             None => {
                 sender.finish().await?;
@@ -88,7 +93,9 @@ async fn shake_hands(incoming: Incoming, greeter: &Greeter, deadline: Instant) -
         })
     };
     let (code, reason) = match timeout_at(deadline, greeting).await {
-        Ok(Ok(Some((tunnel, sender, receiver)))) => return Some(Session { connection, tunnel, sender, receiver }),
+        Ok(Ok(Some((tunnel, sender, receiver)))) => {
+            return Some(Session { connection, tunnel, sender, receiver, place });
+        }
         Ok(Ok(None)) => (CloseCode::Refused, "refused".to_owned()),
         Ok(Err(error)) => (CloseCode::Protocol, error.to_string()),
         Err(_) => (CloseCode::HandshakeTimeout, "no hello in time".to_owned()),

@@ -11,8 +11,10 @@ use gantz_shared::name::Name;
 use gantz_shared::reset::CloseCode;
 use gantz_shared::wire::Direction;
 use gantz_transport::{Connection, Dropped, FrameReader, FrameWriter, Lost};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use super::Unread;
 use super::tokens::{Admission, Tokens};
 use crate::config::Rates;
 use crate::rates::Bucket;
@@ -28,14 +30,25 @@ pub(crate) struct Tunnel {
     token_rate: gantz_shared::rate::Rate,
     /// All of its callers together.
     bucket: Bucket,
+    /// Requests that may still be in flight.
+    places: Arc<Semaphore>,
+    unread: Arc<Unread>,
     ended: CancellationToken,
+}
+
+/// A request stream to the agent. Its halves cancel the request when they are dropped early.
+pub(crate) struct Stream {
+    pub(crate) writer: FrameWriter,
+    pub(crate) reader: FrameReader,
+    /// To be held while the request is in flight.
+    pub(crate) place: OwnedSemaphorePermit,
 }
 
 /// Why no request stream was opened.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
-    /// The agent granted none in [`OPEN_STREAM_DEADLINE`].
-    #[error("the agent has as many requests in flight as it takes")]
+    /// There was no room for one in [`OPEN_STREAM_DEADLINE`].
+    #[error("the tunnel has as many requests in flight as it takes")]
     Busy,
     /// The tunnel is gone.
     #[error(transparent)]
@@ -43,17 +56,25 @@ pub(crate) enum OpenError {
 }
 
 impl Tunnel {
-    pub(crate) fn new(name: Name, connection: Connection, policy: Policy, rates: &Rates) -> Arc<Self> {
+    pub(crate) fn new(
+        name: Name,
+        connection: Connection,
+        policy: Policy,
+        rates: &Rates,
+        max_requests: usize,
+    ) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Arc::new(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             name,
+            unread: Arc::new(Unread::new(connection.clone())),
             connection,
             open: policy.open,
             allowed_origins: policy.allowed_origins,
             tokens: ArcSwap::from_pointee(Tokens::default().replaced(policy.tokens, rates.token)),
             token_rate: rates.token,
             bucket: Bucket::new(rates.tunnel),
+            places: Arc::new(Semaphore::new(max_requests)),
             ended: CancellationToken::new(),
         })
     }
@@ -106,11 +127,20 @@ impl Tunnel {
         &self.bucket
     }
 
-    /// Opens a request stream. Its halves cancel the request when they are dropped early.
-    pub(crate) async fn open(&self) -> Result<(FrameWriter, FrameReader), OpenError> {
-        let open = self.connection.open(Dropped::CALLER);
-        let (send, recv) = tokio::time::timeout(OPEN_STREAM_DEADLINE, open).await.map_err(|_| OpenError::Busy)??;
-        Ok((FrameWriter::new(send), FrameReader::new(recv, Direction::Response)))
+    /// The answers that its callers do not read.
+    pub(crate) fn unread(&self) -> &Arc<Unread> {
+        &self.unread
+    }
+
+    /// Opens a request stream.
+    pub(crate) async fn open(&self) -> Result<Stream, OpenError> {
+        let open = async {
+            let place = self.places.clone().acquire_owned().await.map_err(|_| OpenError::Busy)?;
+            let (send, recv) = self.connection.open(Dropped::CALLER).await?;
+            let (writer, reader) = (FrameWriter::new(send), FrameReader::new(recv, Direction::Response));
+            Ok(Stream { writer, reader, place })
+        };
+        tokio::time::timeout(OPEN_STREAM_DEADLINE, open).await.map_err(|_| OpenError::Busy)?
     }
 
     /// Waits until the directory has let go of this tunnel. Cancel-safe.

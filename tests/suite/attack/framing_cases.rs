@@ -98,25 +98,13 @@ const GET: Saw = &[("GET", "/case", 0)];
 const BOTH: Saw = &[("POST", "/case", 0), ("GET", "/smuggled", 0)];
 
 pub(crate) const CASES: &[Case] = &[
-    // Content-Length and Transfer-Encoding (RFC 9112 §6.1): the chunks decide, and nothing is read after them.
-    passes("CL.TE", te!("Content-Length: 6\r\nTransfer-Encoding: chunked"), &[200], Closed, EMPTY),
-    passes("TE before CL", te!("Transfer-Encoding: chunked\r\nContent-Length: 6"), &[200], Closed, EMPTY),
-    passes(
-        "CL.TE with a length that is none",
-        te!("Transfer-Encoding: chunked\r\nContent-Length: x"),
-        &[200],
-        Closed,
-        EMPTY,
-    ),
+    // Content-Length and Transfer-Encoding (RFC 9112 §6.1).
+    refused("CL.TE", te!("Content-Length: 6\r\nTransfer-Encoding: chunked")),
+    refused("TE before CL", te!("Transfer-Encoding: chunked\r\nContent-Length: 6")),
+    refused("CL.TE with a length that is none", te!("Transfer-Encoding: chunked\r\nContent-Length: x")),
     refused("a length that is none before TE", te!("Content-Length: x\r\nTransfer-Encoding: chunked")),
-    passes(
-        "TE between two lengths",
-        te!("Content-Length: 6\r\nTransfer-Encoding: chunked\r\nContent-Length: 7"),
-        &[200],
-        Closed,
-        EMPTY,
-    ),
-    broken("TE.CL: what the length holds is no chunk", cl!("Content-Length: $LEN\r\nTransfer-Encoding: chunked")),
+    refused("TE between two lengths", te!("Content-Length: 6\r\nTransfer-Encoding: chunked\r\nContent-Length: 7")),
+    refused("TE.CL: what the length holds is no chunk", cl!("Content-Length: $LEN\r\nTransfer-Encoding: chunked")),
     // Transfer-Encoding that one parser takes for chunked and another does not.
     passes("TE in capitals", te!("TRANSFER-ENCODING: CHUNKED"), &[200, 200], Open, BOTH),
     passes("TE after a tab", te!("Transfer-Encoding:\tchunked"), &[200, 200], Open, BOTH),
@@ -167,13 +155,7 @@ pub(crate) const CASES: &[Case] = &[
     ),
     // Content-Length (RFC 9110 §8.6).
     passes("a body that is a request", cl!("Content-Length: $LEN"), &[200], Open, &[("POST", "/case", SMUGGLED)]),
-    passes(
-        "CL twice, the same",
-        cl!("Content-Length: $LEN\r\nContent-Length: $LEN"),
-        &[200],
-        Open,
-        &[("POST", "/case", SMUGGLED)],
-    ),
+    refused("CL twice, the same", cl!("Content-Length: $LEN\r\nContent-Length: $LEN")),
     passes("CL with zeros before", cl!("Content-Length: 00$LEN"), &[200], Open, &[("POST", "/case", SMUGGLED)]),
     passes("CL.0: nothing, and then a request of its own", cl!("Content-Length: 0"), &[200, 200], Open, BOTH),
     passes(
@@ -197,13 +179,12 @@ pub(crate) const CASES: &[Case] = &[
         Open,
         &[("OPTIONS", "/case", SMUGGLED)],
     ),
-    // What a GET carries means nothing (RFC 9110 §9.3.1), and without a length it is not sent on.
     passes(
         "a GET with a chunked body",
         b"GET /case-$N HTTP/1.1\r\n$AUTH\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
         &[200],
         Open,
-        GET,
+        &[("GET", "/case", 5)],
     ),
     refused("CL twice, different", cl!("Content-Length: 0\r\nContent-Length: $LEN")),
     refused("CL twice in a line", cl!("Content-Length: $LEN, $LEN")),
@@ -219,7 +200,7 @@ pub(crate) const CASES: &[Case] = &[
     refused("CL in quotes", cl!("Content-Length: \"0\"")),
     refused("CL that is empty", cl!("Content-Length: ")),
     refused("CL over 64 bits", cl!("Content-Length: 18446744073709551616")),
-    passes("CL of 64 bits", cl!("Content-Length: 18446744073709551615"), &[431], Closed, &[]),
+    refused("CL of 64 bits", cl!("Content-Length: 18446744073709551615")),
     refused("CL with a NUL", cl!("Content-Length: 0\0")),
     refused("CL with a space before the colon", cl!("Content-Length : $LEN")),
     refused("CL folded", cl!("Content-Length: 0\r\n 0")),
@@ -233,42 +214,16 @@ pub(crate) const CASES: &[Case] = &[
         &[],
     )
     .broken(),
-    // Lines (RFC 9112 §2.2). A bare LF ends one; nothing of that gets through.
-    passes(
-        "bare LFs for all ends of lines",
-        b"GET /case-$N HTTP/1.1\nHost: $NAME\nX-API-Key: $TOKEN\n\n$SMUGGLED",
-        &[200, 200],
-        Open,
-        &[("GET", "/case", 0), ("GET", "/smuggled", 0)],
-    ),
-    passes(
-        "a bare LF behind the request line",
-        b"GET /case-$N HTTP/1.1\n$AUTH\r\n\r\n$SMUGGLED",
-        &[200, 200],
-        Open,
-        &[("GET", "/case", 0), ("GET", "/smuggled", 0)],
-    ),
-    passes(
-        "a length behind a bare LF",
-        cl!("X: y\nContent-Length: $LEN"),
-        &[200],
-        Open,
-        &[("POST", "/case", SMUGGLED)],
-    ),
-    passes("TE behind a bare LF", te!("Content-Length: 6\r\nX: y\nTransfer-Encoding: chunked"), &[200], Closed, EMPTY),
-    passes(
-        "a bare LF for the empty line",
-        b"POST /case-$N HTTP/1.1\r\n$AUTH\r\nContent-Length: $LEN\r\n\n$SMUGGLED",
-        &[200],
-        Open,
-        &[("POST", "/case", SMUGGLED)],
-    ),
-    passes(
+    // Lines (RFC 9112 §2.2).
+    refused("bare LFs for all ends of lines", b"GET /case-$N HTTP/1.1\nHost: $NAME\nX-API-Key: $TOKEN\n\n$SMUGGLED"),
+    refused("a bare LF behind the request line", b"GET /case-$N HTTP/1.1\n$AUTH\r\n\r\n$SMUGGLED"),
+    refused("a bare LF before the request line", b"\nGET /case-$N HTTP/1.1\r\n$AUTH\r\n\r\n$SMUGGLED"),
+    refused("a length behind a bare LF", cl!("X: y\nContent-Length: $LEN")),
+    refused("TE behind a bare LF", te!("Content-Length: 6\r\nX: y\nTransfer-Encoding: chunked")),
+    refused("a bare LF for the empty line", b"POST /case-$N HTTP/1.1\r\n$AUTH\r\nContent-Length: $LEN\r\n\n$SMUGGLED"),
+    refused(
         "the body's length behind an empty line of bare LFs",
         b"POST /case-$N HTTP/1.1\r\n$AUTH\r\n\nContent-Length: 0\r\n\r\n$SMUGGLED",
-        &[200, 400],
-        Closed,
-        EMPTY,
     ),
     refused("a bare CR in a value", line!("X: a\rb")),
     refused("a bare CR for a line's end", b"GET /case-$N HTTP/1.1\r\n$AUTH\r\nX: y\r\r\n$SMUGGLED"),
@@ -294,13 +249,8 @@ pub(crate) const CASES: &[Case] = &[
     passes("empty lines before the request", b"\r\n\r\nGET /case-$N HTTP/1.1\r\n$AUTH\r\n\r\n", &[200], Open, GET),
     // Chunks (RFC 9112 §7.1).
     passes("chunks", chunked!("2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"), &[200], Open, FIVE),
-    passes(
-        "a chunk's size with zeros before",
-        chunked!("00000000000000000005\r\nhello\r\n000\r\n\r\n"),
-        &[200],
-        Open,
-        FIVE,
-    ),
+    passes("a chunk's size with zeros before", chunked!("0005\r\nhello\r\n000\r\n\r\n"), &[200], Open, FIVE),
+    broken("a chunk's size of more than 16 digits", chunked!("00000000000000005\r\nhello\r\n0\r\n\r\n$SMUGGLED")),
     passes(
         "a chunk that is a request",
         chunked!("$HEXLEN\r\n$SMUGGLED\r\n0\r\n\r\n"),
@@ -308,8 +258,9 @@ pub(crate) const CASES: &[Case] = &[
         Open,
         &[("POST", "/case", SMUGGLED)],
     ),
-    passes("a chunk's size with spaces behind", chunked!("5 \t \r\nhello\r\n0\r\n\r\n"), &[200], Open, FIVE),
-    passes("chunk extensions", chunked!("5;a;b=c;d=\"e;f\"\r\nhello\r\n0;g\r\n\r\n"), &[200], Open, FIVE),
+    broken("a chunk's size with spaces behind", chunked!("5 \t \r\nhello\r\n0\r\n\r\n$SMUGGLED")),
+    broken("chunk extensions", chunked!("5;a;b=c;d=\"e;f\"\r\nhello\r\n0\r\n\r\n$SMUGGLED")),
+    broken("an extension of the last chunk", chunked!("5\r\nhello\r\n0;a\r\n\r\n$SMUGGLED")),
     broken("a chunk extension over its limit", chunked!("5;a=$LONG\r\nhello\r\n0\r\n\r\n$SMUGGLED")),
     broken(
         "chunk extensions over their limit together",
@@ -339,8 +290,7 @@ pub(crate) const CASES: &[Case] = &[
         chunked!("100000000000000000000000000000005\r\nhello\r\n0\r\n\r\n$SMUGGLED"),
     ),
     broken("a last chunk without its empty line", chunked!("5\r\nhello\r\n0\r\n$SMUGGLED")),
-    // It begins the trailers, to which the rest then belongs.
-    passes("a last chunk with a bare LF", chunked!("5\r\nhello\r\n0\r\n\n$SMUGGLED"), &[200], Open, FIVE),
+    broken("a last chunk with a bare LF", chunked!("5\r\nhello\r\n0\r\n\n$SMUGGLED")),
     passes("chunks that end early, and a request of its own", chunked!("0\r\n\r\n$SMUGGLED"), &[200, 200], Open, BOTH),
     broken_after("chunks that end early, and more chunks", chunked!("0\r\n\r\n5\r\nhello\r\n0\r\n\r\n$SMUGGLED")),
     passes("chunks without an end", chunked!("5\r\nhello\r\n"), &[400], CallerLeaves, &[]).broken(),
@@ -369,7 +319,7 @@ pub(crate) const CASES: &[Case] = &[
     refused("HTTP/1.2", b"GET /case-$N HTTP/1.2\r\n$AUTH\r\n\r\n$SMUGGLED"),
     refused("HTTP/1.01", b"GET /case-$N HTTP/1.01\r\n$AUTH\r\n\r\n$SMUGGLED"),
     refused("http in small letters", b"GET /case-$N http/1.1\r\n$AUTH\r\n\r\n$SMUGGLED"),
-    passes("the preface of HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n$SMUGGLED", &[], Closed, &[]),
+    refused("the preface of HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n$SMUGGLED"),
     passes(
         "HTTP/1.0 ends with its answer",
         b"POST /case-$N HTTP/1.0\r\n$AUTH\r\nContent-Length: 0\r\n\r\n$SMUGGLED",
@@ -463,12 +413,9 @@ pub(crate) const CASES: &[Case] = &[
         Closed,
         &[],
     ),
-    passes(
+    refused(
         "a request behind a refused one with both lengths",
         b"POST /case-$N HTTP/1.1\r\n$HOST\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n$SMUGGLED",
-        &[401],
-        Closed,
-        &[],
     ),
     passes("a request behind one that ends the connection", line!("Connection: close"), &[200], Closed, GET),
     // Expect (RFC 9110 §10.1.1).

@@ -52,7 +52,7 @@ async fn what_the_agent_gives_up_has_a_code_each() {
 
 #[tokio::test]
 async fn what_the_edge_refuses_has_a_code_each() {
-    let relay = relay().relay_config(|config| config.max_body = 10).start_relay();
+    let relay = relay().relay_config(|config| config.limits.body = 10).start_relay();
     let agent = open(&relay, Hello { policy: Policy::default(), ..hello() }).await.unwrap();
     let url = &agent.welcome.url;
     let caller = client::reqwest(&relay, &agent.host(), false);

@@ -1,7 +1,7 @@
 //! Which fields cross the tunnel, and how: repeated ones line by line, those of a connection not at all, and what a
 //! caller says about itself never in place of what the relay knows.
 
-use gantz_tests::within;
+use gantz_tests::{DOMAIN, within};
 use http::Method;
 use tokio::sync::mpsc;
 
@@ -35,6 +35,21 @@ async fn an_answers_repeated_fields_stay_lines_in_order() {
         let cookies: Vec<_> = parts.headers.get_all("set-cookie").iter().collect();
         assert_eq!(cookies, ["a=1; Path=/", "b=2, c", "a=1; Path=/"], "{over:?}");
         assert_eq!(parts.headers["empty"], "");
+    }
+}
+
+/// Tunnels are neighbours: a cookie for the domain that they share would go to all of them.
+#[tokio::test]
+async fn a_cookie_for_the_parent_domain_is_not_passed_on() {
+    for over in EVERY_WAY {
+        let server = answering(format!(
+            "HTTP/1.1 200 OK\r\nSet-Cookie: own=1; Path=/\r\nSet-Cookie: all=1; Domain=.{DOMAIN}; Path=/\r\n\
+             Set-Cookie: last=1\r\nContent-Length: 0\r\n\r\n"
+        ));
+        let world = over.world(server).await;
+        let (parts, _) = over.caller(&world).await.get("/").await;
+        let cookies: Vec<_> = parts.headers.get_all("set-cookie").iter().collect();
+        assert_eq!(cookies, ["own=1; Path=/", "last=1"], "{over:?}");
     }
 }
 

@@ -115,6 +115,28 @@ async fn a_requests_trailers_reach_the_local_server() {
     }
 }
 
+/// What the head has decided is not decided again behind the body, and nobody is told who called.
+#[tokio::test]
+async fn a_requests_trailers_say_nothing_that_its_head_has_to() {
+    for over in EVERY_WAY {
+        let (server, mut heard) = listener();
+        let world = over.world(server).await;
+        let mut caller = over.caller(&world).await;
+        let (mouth, body) = spoken();
+        let names = ["x-sum", "authorization", "content-type", "x-forwarded-for", "gantz-error"];
+        let speaking = async {
+            let trailers = names.map(|name| (name.parse().unwrap(), HeaderValue::from_static("7")));
+            mouth.trailers(HeaderMap::from_iter(trailers)).await;
+        };
+        let request = caller.request(Method::POST, "/").header("trailer", names.join(", ")).body(body).unwrap();
+        let (answer, ()) = tokio::join!(caller.send(request), speaking);
+        assert_eq!(whole(answer.unwrap()).await.1, "heard");
+        let (_, trailers) = within("the request", heard.recv()).await.unwrap();
+        let trailers = trailers.expect("trailers");
+        assert_eq!(trailers.keys().map(http::HeaderName::as_str).collect::<Vec<_>>(), ["x-sum"], "{over:?}");
+    }
+}
+
 #[tokio::test]
 async fn trailers_come_as_they_stream_both_ways() {
     // The answer's trailers are said by an application, not by a script.

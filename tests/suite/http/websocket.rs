@@ -1,8 +1,10 @@
 //! WebSockets (RFC 6455) through the tunnel, between a client and a server that know nothing of it.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
+use gantz_agent::tokens::Spec;
 use gantz_tests::{Origin, World, canary, within};
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
@@ -19,12 +21,19 @@ use crate::script::answering;
 
 const WAYS: [Over; 2] = [Over::Http1, Over::Plain];
 
+/// How long what a dead token has opened may go on.
+const BURIAL: Duration = Duration::from_secs(5);
+
 type Socket = WebSocketStream<Box<dyn Io>>;
 
 trait Io: gantz_tests::client::Io + Unpin {}
 impl<T: gantz_tests::client::Io + Unpin> Io for T {}
 
 async fn connect(over: Over, world: &World) -> Result<(Socket, Response), Error> {
+    connect_with(over, world, &world.token).await
+}
+
+async fn connect_with(over: Over, world: &World, token: &str) -> Result<(Socket, Response), Error> {
     let tcp = TcpStream::connect(world.relay.edge_addr()).await.unwrap();
     let io: Box<dyn Io> = if over == Over::Plain {
         Box::new(tcp)
@@ -33,7 +42,7 @@ async fn connect(over: Over, world: &World) -> Result<(Socket, Response), Error>
         Box::new(tls.connect(ServerName::try_from(world.host.clone()).unwrap(), tcp).await.unwrap())
     };
     let mut request = format!("{}/ws?room=1", world.url.replacen("http", "ws", 1)).into_client_request().unwrap();
-    request.headers_mut().insert("authorization", format!("Bearer {}", world.token).parse().unwrap());
+    request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
     within("the upgrade", client_async(request, io)).await
 }
 
@@ -170,6 +179,37 @@ async fn an_upgrade_without_a_token_is_401() {
         let mut world = over.world(server).await;
         world.token = canary::OTHER_TOKEN.into();
         let Err(Error::Http(answer)) = connect(over, &world).await else { panic!("{over:?}: not an answer") };
+        assert_eq!(answer.status(), 401, "{over:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_open_socket_ends_with_its_token_and_nobody_elses_does() {
+    for over in WAYS {
+        let (server, mut heard) = echo();
+        let world = over.world(server).await;
+        let tokens = world.agent.tokens();
+        let made = tokens.add(Spec { label: Some("ci".into()), ..Spec::default() }).unwrap();
+        within("the new token", tokens.is_applied(made.generation)).await;
+        let token = made.token.unwrap();
+        let (mut of_ci, _) = connect_with(over, &world, token.reveal()).await.unwrap();
+        let (mut of_others, _) = connect(over, &world).await.unwrap();
+        for socket in [&mut of_ci, &mut of_others] {
+            socket.send(Message::text("hello")).await.unwrap();
+            assert_eq!(next(socket).await, Message::text("hello"), "{over:?}");
+            within("the message", heard.recv()).await.unwrap();
+        }
+
+        tokens.revoke("ci").unwrap();
+        let since = Instant::now();
+        let ended = within("the end", of_ci.next()).await;
+        assert!(!matches!(ended, Some(Ok(_))), "{over:?}: nobody has closed, it broke off: {ended:?}");
+        assert!(since.elapsed() < BURIAL, "{over:?}: {:?}", since.elapsed());
+        assert_eq!(within("the server's end of it", heard.recv()).await.unwrap(), None, "{over:?}");
+
+        of_others.send(Message::text("still here")).await.unwrap();
+        assert_eq!(next(&mut of_others).await, Message::text("still here"), "{over:?}");
+        let Err(Error::Http(answer)) = connect_with(over, &world, token.reveal()).await else { panic!("{over:?}") };
         assert_eq!(answer.status(), 401, "{over:?}");
     }
 }

@@ -99,7 +99,7 @@ async fn a_browser_gets_a_page_that_says_the_same() {
 #[tokio::test]
 async fn a_body_over_the_limit_is_a_413_that_names_it() {
     let limit = 5_000;
-    let world = relay().server(echo()).relay_config(|config| config.max_body = limit).start().await;
+    let world = relay().server(echo()).relay_config(|config| config.limits.body = limit).start().await;
     let body = |len: usize| vec![b'x'; len];
     let answer = world.post("/mcp").bearer_auth(&world.token).body(body(5_000)).send().await.unwrap();
     assert_eq!((answer.status().as_u16(), answer.bytes().await.unwrap().len()), (200, 5_000));
@@ -134,7 +134,7 @@ async fn four_mebibytes_and_more_are_normal() {
 
 #[tokio::test]
 async fn a_caller_that_asks_first_is_told_before_it_sends() {
-    let world = relay().server(echo()).relay_config(|config| config.max_body = 100).start().await;
+    let world = relay().server(echo()).relay_config(|config| config.limits.body = 100).start().await;
     let mut raw = world.raw().await;
     let World { host, token, .. } = &world;
     raw.send(format!(

@@ -37,6 +37,11 @@ impl Connection {
         self.0.close(VarInt::from_u32(code.code()), reason.as_bytes());
     }
 
+    /// From now on the peer may have so many bytes under way that were not read, all streams together (RFC 9000 §4.1).
+    pub fn set_receive_window(&self, bytes: u32) {
+        self.0.set_receive_window(VarInt::from_u32(bytes));
+    }
+
     /// Waits until the connection ends. Cancel-safe.
     pub async fn closed(&self) -> Lost {
         Lost::from(self.0.closed().await)

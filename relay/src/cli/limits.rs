@@ -1,0 +1,148 @@
+//! The flags of `gantz-relay serve` that limit what callers and agents may take up.
+
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::Args;
+use gantz_shared::limits::{MAX_FIELDS, MAX_HEAD, MAX_REQUEST_STREAMS};
+use gantz_shared::rate::Rate;
+
+use super::args::duration;
+use crate::config::{Deadlines, GUESS_RATE, Limits, Rates, TOKEN_RATE, TUNNEL_RATE};
+
+/// Each has an environment variable.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+pub(super) struct LimitArgs {
+    /// Connections of the public that are open at once; over it, callers wait
+    #[arg(long, env = "GANTZ_RELAY_MAX_CONNECTIONS", default_value_t = Limits::default().connections, value_name = "NUMBER", value_parser = count)]
+    max_connections: usize,
+    /// Of these, from one address (IPv6: one /64) that is no trusted proxy; over it, they are closed
+    #[arg(long, env = "GANTZ_RELAY_MAX_CONNECTIONS_PER_SOURCE", default_value_t = Limits::default().connections_per_source, value_name = "NUMBER", value_parser = count)]
+    max_connections_per_source: usize,
+    /// Tunnels that are open at once; over it, agents are refused
+    #[arg(long, env = "GANTZ_RELAY_MAX_TUNNELS", default_value_t = Limits::default().tunnels, value_name = "NUMBER", value_parser = count)]
+    max_tunnels: usize,
+    /// Of these, from one address (IPv6: one /64)
+    #[arg(long, env = "GANTZ_RELAY_MAX_TUNNELS_PER_SOURCE", default_value_t = Limits::default().tunnels_per_source, value_name = "NUMBER", value_parser = count)]
+    max_tunnels_per_source: usize,
+    /// Agents in their handshake at once before they have to prove their address, and then from one address
+    #[arg(long, env = "GANTZ_RELAY_MAX_HANDSHAKES", default_value_t = Limits::default().handshakes, value_name = "NUMBER", value_parser = count)]
+    max_handshakes: usize,
+    /// Requests in flight, a tunnel; over it, they wait for a moment
+    #[arg(long, env = "GANTZ_RELAY_MAX_REQUESTS", default_value_t = Limits::default().requests, value_name = "NUMBER", value_parser = requests)]
+    max_requests: usize,
+    /// Requests in flight, an HTTP/2 connection
+    #[arg(long, env = "GANTZ_RELAY_MAX_STREAMS", default_value_t = Limits::default().streams, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=65_535))]
+    max_streams: u32,
+    /// Largest head of a request, with its first line
+    #[arg(long, env = "GANTZ_RELAY_MAX_HEAD", default_value = "64KiB", value_name = "SIZE", value_parser = head)]
+    max_head: ByteSize,
+    /// Field lines of a request's head
+    #[arg(long, env = "GANTZ_RELAY_MAX_FIELDS", default_value_t = Limits::default().fields, value_name = "NUMBER", value_parser = fields)]
+    max_fields: usize,
+    /// Largest request body; 0: no limit
+    #[arg(long, env = "GANTZ_RELAY_MAX_BODY", default_value = "16MiB", value_name = "SIZE", value_parser = size)]
+    max_body: ByteSize,
+    /// How long a TLS handshake may take
+    #[arg(long, env = "GANTZ_RELAY_HANDSHAKE_TIMEOUT", default_value = "10s", value_name = "TIME", value_parser = deadline)]
+    handshake_timeout: Duration,
+    /// How long a new connection may say nothing
+    #[arg(long, env = "GANTZ_RELAY_FIRST_BYTE_TIMEOUT", default_value = "30s", value_name = "TIME", value_parser = deadline)]
+    first_byte_timeout: Duration,
+    /// How long a request's head may take from its first byte
+    #[arg(long, env = "GANTZ_RELAY_HEAD_TIMEOUT", default_value = "30s", value_name = "TIME", value_parser = deadline)]
+    head_timeout: Duration,
+    /// How long a connection may be without a request
+    #[arg(long, env = "GANTZ_RELAY_IDLE_TIMEOUT", default_value = "2m", value_name = "TIME", value_parser = deadline)]
+    idle_timeout: Duration,
+    /// How long a request's body may be silent while it is waited for
+    #[arg(long, env = "GANTZ_RELAY_BODY_TIMEOUT", default_value = "1m", value_name = "TIME", value_parser = deadline)]
+    body_timeout: Duration,
+    /// How long a caller may take nothing of an answer that is there
+    #[arg(long, env = "GANTZ_RELAY_READER_TIMEOUT", default_value = "30s", value_name = "TIME", value_parser = deadline)]
+    reader_timeout: Duration,
+    /// How often a token may be used, unless its owner gave it a rate of its own
+    #[arg(long, env = "GANTZ_RELAY_TOKEN_RATE", default_value_t = TOKEN_RATE, value_name = "RATE")]
+    token_rate: Rate,
+    /// How often a tunnel may be called, by all of its callers together
+    #[arg(long, env = "GANTZ_RELAY_TUNNEL_RATE", default_value_t = TUNNEL_RATE, value_name = "RATE")]
+    tunnel_rate: Rate,
+    /// How often one address may show wrong tokens to one tunnel (IPv6: one /64)
+    #[arg(long, env = "GANTZ_RELAY_GUESS_RATE", default_value_t = GUESS_RATE, value_name = "RATE")]
+    guess_rate: Rate,
+}
+
+impl LimitArgs {
+    pub(super) fn limits(&self) -> Limits {
+        let bytes = |size: ByteSize| usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
+        Limits {
+            connections: self.max_connections,
+            connections_per_source: self.max_connections_per_source,
+            tunnels: self.max_tunnels,
+            tunnels_per_source: self.max_tunnels_per_source,
+            handshakes: self.max_handshakes,
+            requests: self.max_requests,
+            streams: self.max_streams,
+            head: bytes(self.max_head),
+            fields: self.max_fields,
+            body: self.max_body.as_u64(),
+            deadlines: Deadlines {
+                handshake: self.handshake_timeout,
+                first_byte: self.first_byte_timeout,
+                head: self.head_timeout,
+                idle: self.idle_timeout,
+                body: self.body_timeout,
+                reader: self.reader_timeout,
+            },
+        }
+    }
+
+    pub(super) fn rates(&self) -> Rates {
+        Rates { token: self.token_rate, tunnel: self.tunnel_rate, guess: self.guess_rate }
+    }
+}
+
+/// More than one machine serves.
+fn count(text: &str) -> Result<usize, String> {
+    between(text, 1_000_000)
+}
+
+/// What the tunnel protocol has.
+fn requests(text: &str) -> Result<usize, String> {
+    between(text, MAX_REQUEST_STREAMS as usize)
+}
+
+/// See [`requests`].
+fn fields(text: &str) -> Result<usize, String> {
+    between(text, MAX_FIELDS)
+}
+
+fn between(text: &str, most: usize) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if (1..=most).contains(&number) => Ok(number),
+        _ => Err(format!("`{text}` is not a number from 1 to {most}")),
+    }
+}
+
+/// Smallest head that an operator may ask for: a host, a token and a path have to fit in.
+const MIN_HEAD: usize = 1 << 10;
+
+fn head(text: &str) -> Result<ByteSize, String> {
+    let most = ByteSize::b(MAX_HEAD as u64);
+    match size(text)? {
+        bytes if bytes >= ByteSize::b(MIN_HEAD as u64) && bytes <= most => Ok(bytes),
+        _ => Err(format!("`{text}` is not from 1KiB to 64KiB")),
+    }
+}
+
+fn deadline(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        zero if zero.is_zero() => Err("no time at all; a deadline cannot be switched off, only be long".into()),
+        time => Ok(time),
+    }
+}
+
+fn size(text: &str) -> Result<ByteSize, String> {
+    text.parse().map_err(|_| format!("`{text}` is not a size; 16MiB, or 0 for no limit"))
+}

@@ -1,0 +1,216 @@
+//! What a caller's frames cost beside what they bring. Every frame is work for the edge; those that carry nothing (PING,
+//! SETTINGS, PRIORITY, window updates of a byte, …) cost the caller less than they cost the edge, and h2 takes any number
+//! of them (CVE-2019-9512, -9513, -9515, -9518).
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{H2_IDLE_FRAMES, H2_IDLE_FRAMES_A_SECOND};
+
+/// Length of the client's preface (RFC 9113 §3.4) and of a frame's header (§4.1).
+const PREFACE: usize = 24;
+const FRAME_HEADER: usize = 9;
+
+/// What a request allows: its window updates, priorities, and a ping or two.
+const A_REQUEST: i64 = 8;
+
+/// What a reset costs: it ends work that has been begun, and costs more than its request has allowed.
+const A_RESET: i64 = 12;
+
+/// What a piece of an answer allows at most, and how many of its bytes allow one frame: callers that give windows back
+/// piece by piece send two window updates for each.
+const A_PIECE: i64 = 4;
+const BYTES_A_FRAME: i64 = 16;
+
+/// Frames that a connection may still send for nothing.
+#[derive(Debug)]
+pub(super) struct Meter {
+    left: AtomicI64,
+    filled: Mutex<Instant>,
+    used_up: CancellationToken,
+}
+
+impl Meter {
+    fn new() -> Self {
+        Self {
+            left: AtomicI64::new(H2_IDLE_FRAMES.into()),
+            filled: Mutex::new(Instant::now()),
+            used_up: CancellationToken::new(),
+        }
+    }
+
+    /// Waits until the caller has sent one frame too many. Cancel-safe.
+    pub(super) async fn used_up(&self) {
+        self.used_up.cancelled().await;
+    }
+
+    /// A piece of an answer has left.
+    pub(super) fn sent(&self, length: usize) {
+        self.allow(A_PIECE.min(i64::try_from(length).unwrap_or(i64::MAX) / BYTES_A_FRAME));
+    }
+
+    fn allow(&self, frames: i64) {
+        // What was saved up is bounded, like everything.
+        if self.left.fetch_add(frames, Ordering::Relaxed) > i64::from(H2_IDLE_FRAMES) {
+            self.left.store(H2_IDLE_FRAMES.into(), Ordering::Relaxed);
+        }
+    }
+
+    /// `false` when it was one too many.
+    fn take(&self, frames: i64) -> bool {
+        if self.left.fetch_sub(frames, Ordering::Relaxed) >= frames {
+            return true;
+        }
+        let mut filled = self.filled.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let millis = i64::try_from((now - *filled).as_millis()).unwrap_or(i64::MAX);
+        *filled = now;
+        self.allow(millis.saturating_mul(H2_IDLE_FRAMES_A_SECOND.into()) / 1000);
+        self.left.load(Ordering::Relaxed) >= 0
+    }
+
+    fn count(&self, kind: u8, flags: u8, length: usize) -> bool {
+        const END_STREAM: u8 = 1;
+        match kind {
+            // DATA that carries something, or ends something.
+            0 if length > 0 || flags & END_STREAM != 0 => true,
+            // HEADERS
+            1 => {
+                self.allow(A_REQUEST);
+                true
+            }
+            // RST_STREAM
+            3 => self.take(A_RESET),
+            _ => self.take(1),
+        }
+    }
+}
+
+/// The caller's connection, read along.
+#[derive(Debug)]
+pub(super) struct Metered<T> {
+    inner: T,
+    meter: Arc<Meter>,
+    /// Bytes up to the next frame's header.
+    skip: usize,
+    /// What of that header has come.
+    header: [u8; FRAME_HEADER],
+    have: usize,
+}
+
+impl<T> Metered<T> {
+    pub(super) fn new(inner: T) -> (Self, Arc<Meter>) {
+        let meter = Arc::new(Meter::new());
+        let metered = Self { inner, meter: meter.clone(), skip: PREFACE, header: [0; FRAME_HEADER], have: 0 };
+        (metered, meter)
+    }
+
+    /// `false` when there were too many frames for nothing.
+    fn follow(&mut self, mut bytes: &[u8]) -> bool {
+        loop {
+            let skipped = self.skip.min(bytes.len());
+            self.skip -= skipped;
+            bytes = bytes.get(skipped..).unwrap_or_default();
+            let Some((&byte, rest)) = bytes.split_first() else { return true };
+            bytes = rest;
+            if let Some(place) = self.header.get_mut(self.have) {
+                *place = byte;
+            }
+            self.have += 1;
+            if self.have == FRAME_HEADER {
+                let [high, middle, low, kind, flags, ..] = self.header;
+                let length = u32::from_be_bytes([0, high, middle, low]) as usize;
+                self.have = 0;
+                self.skip = length;
+                if !self.meter.count(kind, flags, length) {
+                    return false;
+                }
+            }
+        }
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Metered<T> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.meter.used_up.is_cancelled() {
+            return Poll::Pending;
+        }
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+        if !self.follow(buf.filled().get(before..).unwrap_or_default()) {
+            // Not another byte is read; whoever serves the connection says why, and ends it.
+            self.meter.used_up.cancel();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Metered<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        [&length[1..], &[kind, flags, 0, 0, 0, 1], payload].concat()
+    }
+
+    /// How many of `bytes`, said over and over in pieces of `step`, are let through.
+    fn taken(bytes: &[u8], step: usize) -> usize {
+        let (mut metered, _) = Metered::new(());
+        assert!(metered.follow(&[0; PREFACE]));
+        (0..5_000).take_while(|_| bytes.chunks(step).all(|piece| metered.follow(piece))).count()
+    }
+
+    #[test]
+    fn frames_that_carry_nothing_are_counted_however_they_are_cut() {
+        let ping = frame(6, 0, &[0; 8]);
+        for step in [1, 5, 17] {
+            let taken = taken(&ping, step);
+            assert!((1_000..1_100).contains(&taken), "{taken}");
+        }
+        assert!(taken(&frame(0, 0, &[]), 9) < 1_100, "DATA without a byte");
+        let cancelled = [frame(1, 5, b"head"), frame(3, 0, &[0; 4])].concat();
+        assert!(taken(&cancelled, 13) < 300, "requests that are reset at once");
+    }
+
+    #[test]
+    fn requests_and_bodies_are_not() {
+        assert_eq!(taken(&frame(1, 5, b"head"), 100), 5_000);
+        assert_eq!(taken(&frame(0, 0, b"data"), 100), 5_000);
+        let polite = [frame(1, 5, b"head"), frame(6, 0, &[0; 8]), frame(8, 0, &[0; 4])].concat();
+        assert_eq!(taken(&polite, 100), 5_000);
+    }
+}
