@@ -77,8 +77,13 @@ impl Agent {
         let welcome = session.welcome().clone();
         let stop = CancellationToken::new();
         let tools = Arc::<ToolBook>::default();
-        let work =
-            Arc::new(Work { upstream: upstream.clone(), tokens: tokens.clone(), tools: tools.clone(), observer });
+        let work = Arc::new(Work {
+            upstream: upstream.clone(),
+            tokens: tokens.clone(),
+            tools: tools.clone(),
+            calls: config.calls.clone(),
+            observer,
+        });
         let running = tokio::spawn(run(config, session, work, stop.clone()));
         Ok(Self { welcome, tokens, tools, upstream, stop, running })
     }

@@ -9,6 +9,7 @@ use gantz_shared::control::{Policy, Secret};
 use gantz_shared::limits::DEFAULT_PORT;
 use rustls::pki_types::CertificateDer;
 
+use crate::calls::Calls;
 use crate::upstream::Target;
 
 /// How long requests in flight may go on after Ctrl-C.
@@ -56,6 +57,8 @@ pub struct Config {
     pub upstream_headers: Vec<(http::HeaderName, http::HeaderValue)>,
     /// How long the local server may take for its answer's head; zero: as long as it likes.
     pub upstream_timeout: Duration,
+    /// Where calls are written down. Whoever opened the file keeps it open until after the agent's end.
+    pub calls: Calls,
 }
 
 impl Config {
@@ -72,6 +75,7 @@ impl Config {
             host_header: None,
             upstream_headers: Vec::new(),
             upstream_timeout: UPSTREAM_TIMEOUT,
+            calls: Calls::default(),
         }
     }
 }

@@ -7,6 +7,7 @@
 //! The binary parses and wires; [`Agent::start`] is what it starts, and what tests start in-process.
 
 pub mod agent;
+pub mod calls;
 pub mod cli;
 pub mod config;
 #[cfg(unix)]

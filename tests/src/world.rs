@@ -1,9 +1,12 @@
 //! Relay, agent and local server, started together.
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::Arc;
 
+use gantz_agent::calls::{self, Calls, Kept};
 use gantz_agent::{Agent, RelayAddress, Trust};
+use gantz_audit::Limits;
 use gantz_relay::{Domain, Relay, Sockets, TlsConfig};
 use gantz_shared::control::{Policy, TokenEntry};
 use gantz_shared::token::Token;
@@ -26,6 +29,7 @@ pub struct Builder {
     agent: Vec<Change>,
     server: Option<Origin>,
     open: bool,
+    calls: Option<Kept>,
 }
 
 /// A relay with a self-signed certificate, kept in memory.
@@ -36,6 +40,7 @@ pub fn relay() -> Builder {
         agent: Vec::new(),
         server: None,
         open: false,
+        calls: None,
     }
 }
 
@@ -50,6 +55,8 @@ pub struct World {
     pub host: String,
     /// The canary of every tunnel, unless it is [`open`](Builder::open).
     pub token: String,
+    /// Keeps the log of calls, if there [is one](Builder::call_log).
+    pub calls: Option<Kept>,
     _watched: Watched,
 }
 
@@ -75,6 +82,13 @@ impl Builder {
     pub fn open(mut self) -> Self {
         self.open = true;
         self
+    }
+
+    /// The agent writes calls down in this file.
+    pub fn call_log(mut self, path: &Path, with_arguments: bool, limits: Limits) -> Self {
+        let (audit, kept) = calls::open(path, limits).expect("the log of calls opens");
+        self.calls = Some(kept);
+        self.agent_config(move |config| config.calls = Calls { audit, with_arguments })
     }
 
     /// The local server.
@@ -105,7 +119,16 @@ impl Builder {
         let welcome = agent.welcome();
         let url = welcome.url.clone();
         let host = format!("{}.{DOMAIN}", welcome.name);
-        World { relay, agent, server, url, host, token: token.reveal().to_owned(), _watched: Watched }
+        World {
+            relay,
+            agent,
+            server,
+            url,
+            host,
+            token: token.reveal().to_owned(),
+            calls: self.calls,
+            _watched: Watched,
+        }
     }
 }
 

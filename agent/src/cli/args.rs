@@ -65,6 +65,13 @@ pub(super) struct RunArgs {
     /// Print a line for each request
     #[arg(long, env = "GANTZ_LOG_REQUESTS", value_parser = BoolishValueParser::new(), num_args = 0, default_missing_value = "true")]
     pub(super) log_requests: Option<bool>,
+    /// File in which each call is written down, as a line of JSON, or `none` [default: one for each tunnel in the state
+    /// folder, on Linux ~/.local/state/gantz/calls]
+    #[arg(long, env = "GANTZ_CALL_LOG", value_name = "FILE|none")]
+    pub(super) call_log: Option<PathBuf>,
+    /// Write tools' arguments to the log of calls too, but for what looks like a secret
+    #[arg(long, env = "GANTZ_LOG_ARGUMENTS", value_parser = BoolishValueParser::new(), num_args = 0, default_missing_value = "true")]
+    pub(super) log_arguments: Option<bool>,
     /// Print a ready-to-paste configuration for a client
     #[arg(long, env = "GANTZ_PRINT_CONFIG", value_enum, value_name = "CLIENT")]
     pub(super) print_config: Option<Snippet>,

@@ -4,6 +4,7 @@
 use gantz_shared::failure::{Exit, Failure};
 
 use super::args::{Auth, RunArgs};
+use super::call_log;
 use super::said::{Layer, Said, Spelled};
 
 /// Two that cannot both be, each a key and, where only one of its values is meant, that.
@@ -34,6 +35,12 @@ const TOKEN_NONE: Pair = Pair {
     why: "the one asks callers for a token, the other for nothing",
 };
 
+const ARGUMENTS_NONE: Pair = Pair {
+    one: ("log_arguments", None),
+    other: ("call_log", Some("none")),
+    why: "arguments are written to the log of calls, and the other asks for none",
+};
+
 /// Leaves of each pair the one that is heard.
 pub(super) fn settle(args: &mut RunArgs, said: &Said) -> Result<(), Failure> {
     if args.target.is_some() && args.demo == Some(true) {
@@ -59,6 +66,13 @@ pub(super) fn settle(args: &mut RunArgs, said: &Said) -> Result<(), Failure> {
             // What is left of the two asks callers for a token.
             One::First => args.auth = Some(Auth::Token),
             One::Other => args.token = None,
+        }
+    }
+    if args.log_arguments == Some(true) && args.call_log.as_deref().is_some_and(call_log::is_none) {
+        match ARGUMENTS_NONE.first(said)? {
+            // What is left of the two is a log where it is by default.
+            One::First => args.call_log = None,
+            One::Other => args.log_arguments = None,
         }
     }
     Ok(())

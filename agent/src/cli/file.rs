@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_saphyr::Error;
 
 use super::args::{Auth, RunArgs, address, duration, header};
+use super::call_log;
 use super::said::{Layer, Said};
 use super::snippet::Snippet;
 
@@ -41,6 +42,8 @@ struct File {
     demo: Option<bool>,
     json: Option<bool>,
     log_requests: Option<bool>,
+    call_log: Option<PathBuf>,
+    log_arguments: Option<bool>,
     print_config: Option<Snippet>,
     log_format: Option<LogFormat>,
     verbose: Option<u8>,
@@ -106,9 +109,13 @@ impl Fill<'_> {
         self.one("demo", &mut args.demo, file.demo, as_it_is)?;
         self.one("json", &mut args.json, file.json, as_it_is)?;
         self.one("log_requests", &mut args.log_requests, file.log_requests, as_it_is)?;
+        self.one("call_log", &mut args.call_log, file.call_log, |path| {
+            Ok(Some(if call_log::is_none(&path) { path } else { folder.join(path) }))
+        })?;
+        self.one("log_arguments", &mut args.log_arguments, file.log_arguments, as_it_is)?;
         self.one("print_config", &mut args.print_config, file.print_config, as_it_is)?;
         self.one("log_format", &mut args.log_format, file.log_format, Ok)?;
-        self.one("verbose", &mut args.verbose, file.verbose, Ok)
+        self.one("verbose", &mut args.verbose, file.verbose, gantz_cli::level)
     }
 
     /// One setting, unless somebody before has said it.

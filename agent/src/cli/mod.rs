@@ -5,6 +5,7 @@
 //! ```
 
 mod args;
+mod call_log;
 mod contradictions;
 mod credentials;
 mod failures;
@@ -31,6 +32,16 @@ use clap::{Parser, Subcommand};
 use args::RunArgs;
 use said::Said;
 
+const EXAMPLES: &str = "Examples:
+  gantz run --auth 8090                        a server on port 8090
+  gantz run --auth http://127.0.0.1:8090/sse   a full URL says which endpoint
+  gantz run --auth --demo                      a small demo server of its own";
+
+/// It belongs to no flag, so that nothing else names it.
+const LOG: &str = "Environment:
+  GANTZ_LOG   what is logged, in place of what -v says: a filter of Rust's
+              tracing crate, such as info,gantz_agent=debug";
+
 /// gantz gives the MCP server on your laptop an authenticated public HTTPS URL.
 #[derive(Debug, Parser)]
 #[command(name = "gantz", version, max_term_width = 100)]
@@ -42,10 +53,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Open a tunnel to a local server and print its URL and token
-    #[command(after_help = "Examples:
-  gantz run --auth 8090                        a server on port 8090
-  gantz run --auth http://127.0.0.1:8090/sse   a full URL says which endpoint
-  gantz run --auth --demo                      a small demo server of its own")]
+    #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{LOG}"))]
     Run(Box<RunArgs>),
     /// Add, list, rotate and revoke the tokens of a running tunnel
     #[cfg(unix)]

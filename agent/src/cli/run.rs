@@ -15,8 +15,9 @@ use super::inside::{Inside, demo_tools};
 use super::lifetime::Lifetime;
 use super::printer::{Printer, Ready};
 use super::said::Said;
-use super::{contradictions, failures, file};
+use super::{call_log, contradictions, failures, file};
 use crate::agent::Agent;
+use crate::calls::Calls;
 use crate::config::{Config, UPSTREAM_TIMEOUT};
 #[cfg(unix)]
 use crate::control;
@@ -27,9 +28,12 @@ pub(super) fn run(mut args: RunArgs, mut said: Said) -> Result<Exit, Failure> {
     contradictions::settle(&mut args, &said)?;
     Logs { format: args.log_format, filter: filter(args.verbose), variable: "GANTZ_LOG" }.init()?;
     check(&args)?;
+    let printer = Printer::new(args.json.unwrap_or(false), args.log_requests.unwrap_or(false));
+    // Before anything is begun, and to the end of everything.
+    let (calls, _kept) = call_log::open(&args, printer)?;
     let runtime = gantz_transport::runtime::build()
         .map_err(|error| Failure::new(Exit::Failed, "cannot start the runtime").why(error))?;
-    let result = runtime.block_on(open(args));
+    let result = runtime.block_on(open(args, calls, printer));
     // A name that is still being resolved must not keep the process.
     runtime.shutdown_background();
     result
@@ -57,8 +61,7 @@ fn check(args: &RunArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn open(args: RunArgs) -> Result<Exit, Failure> {
-    let printer = Printer::new(args.json.unwrap_or(false), args.log_requests.unwrap_or(false));
+async fn open(args: RunArgs, calls: Calls, printer: Printer) -> Result<Exit, Failure> {
     let mut inside = Inside::default();
     // From here on Ctrl-C means goodbye.
     let mut stop = Stop::new().map_err(|error| Failure::new(Exit::Failed, "cannot wait for signals").why(error))?;
@@ -94,6 +97,7 @@ async fn open(args: RunArgs) -> Result<Exit, Failure> {
         host_header: args.host_header.clone(),
         upstream_headers: args.upstream_header.clone(),
         upstream_timeout: args.upstream_timeout.unwrap_or(UPSTREAM_TIMEOUT),
+        calls,
         ..Config::new(relay.clone(), trust, target)
     };
     let known = Arc::new(OnceLock::<String>::new());

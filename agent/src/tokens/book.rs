@@ -201,6 +201,12 @@ impl Book {
         Some(entry.permissions.clone())
     }
 
+    /// What the owner calls the token of this id.
+    #[must_use]
+    pub fn label(&self, id: &str) -> Option<String> {
+        self.pages().entries.iter().find(|entry| entry.id == id)?.spec.label.clone()
+    }
+
     /// What the relay is to be told, and the generation of it.
     #[must_use]
     pub fn entries(&self) -> (u64, Vec<TokenEntry>) {

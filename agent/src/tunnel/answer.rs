@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use gantz_shared::fields::{Nominated, is_hop_by_hop};
+use gantz_shared::fields::{Nominated, is_hop_by_hop, may_trail};
 use gantz_shared::reset::StreamCode;
 use gantz_shared::wire;
 use gantz_transport::FrameWriter;
@@ -15,23 +15,25 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use super::request::Failed;
+use crate::calls::{Outcome, Tally};
 use crate::permissions::{self, Events, Refusal, Whole};
 use crate::upstream::Endpoint;
 
 /// Passes the local server's answer on. `sieve` is what the caller's permissions make of it, `stopped` ends when the
-/// caller is gone.
+/// caller is gone, `tally` is told what passes.
 pub(super) async fn pass(
     parts: Parts,
     mut body: Incoming,
     sieve: Option<permissions::Answer>,
     mut endpoint: Option<Endpoint>,
     writer: &mut FrameWriter,
+    tally: &Tally,
     mut stopped: Pin<&mut impl Future>,
 ) -> Result<StatusCode, Failed> {
     let mut events = match sieve {
         Some(permissions::Answer::Whole(whole)) => {
             return tokio::select! {
-                passed = pass_whole(parts, body, whole, writer) => passed,
+                passed = pass_whole(parts, body, whole, writer, tally) => passed,
                 _ = &mut stopped => Err(StreamCode::Cancelled.into()),
             };
         }
@@ -40,6 +42,7 @@ pub(super) async fn pass(
     };
     let status = parts.status;
     encode_head(status, &parts.headers, None, writer)?;
+    tally.status(status);
     let mut trailers = None;
     loop {
         // What is there leaves together with the head; when nothing is, the head does not wait for it.
@@ -58,51 +61,42 @@ pub(super) async fn pass(
             Ok(frame) => frame,
             Err(error) => {
                 tracing::debug!(%error, "local server broke off");
-                return break_off(status, writer).await;
+                return Err(break_off(status, Outcome::Broken(StreamCode::UpstreamLost), writer).await);
             }
         };
         match frame.into_data() {
-            Ok(piece) => {
-                let Some(piece) = change(piece, &mut events, &mut endpoint) else {
-                    return break_off(status, writer).await;
-                };
-                let piece = if body.is_end_stream() { writer.gather(piece) } else { Some(piece) };
-                if let Some(piece) = piece {
-                    writer.data(piece).await.map_err(|_| StreamCode::Cancelled)?;
-                }
-            }
+            Ok(piece) => match change(piece, &mut events, &mut endpoint) {
+                Ok(piece) if body.is_end_stream() => send_last(piece, writer, tally).await?,
+                Ok(piece) => send(piece, writer, tally).await?,
+                Err(withheld) => return Err(withhold(status, withheld, writer).await),
+            },
             Err(frame) => trailers = frame.into_trailers().ok(),
         }
     }
     if let Some(events) = events {
         match events.finish() {
-            Ok(rest) => writer.data(rest).await.map_err(|_| StreamCode::Cancelled)?,
-            Err(withheld) => {
-                tracing::warn!(%withheld, "an event is not passed on");
-                return break_off(status, writer).await;
-            }
+            Ok(rest) => send(rest, writer, tally).await?,
+            Err(withheld) => return Err(withhold(status, withheld, writer).await),
         }
     }
     if let Some(rest) = endpoint.and_then(Endpoint::finish) {
-        writer.data(rest).await.map_err(|_| StreamCode::Cancelled)?;
+        send(rest, writer, tally).await?;
     }
     end(trailers.as_ref(), writer).await?;
     Ok(status)
 }
 
-/// A piece as the caller gets it; `None` when it must not.
-fn change(piece: Bytes, events: &mut Option<Events>, endpoint: &mut Option<Endpoint>) -> Option<Bytes> {
+/// A piece as the caller gets it; an error when it must not.
+fn change(
+    piece: Bytes,
+    events: &mut Option<Events>,
+    endpoint: &mut Option<Endpoint>,
+) -> Result<Bytes, permissions::Withheld> {
     let piece = match events {
-        Some(events) => match events.push(&piece) {
-            Ok(piece) => piece,
-            Err(withheld) => {
-                tracing::warn!(%withheld, "an event is not passed on");
-                return None;
-            }
-        },
+        Some(events) => events.push(&piece)?,
         None => piece,
     };
-    Some(match endpoint {
+    Ok(match endpoint {
         Some(rewriter) => rewriter.rewrite(piece),
         None => piece,
     })
@@ -114,6 +108,7 @@ async fn pass_whole(
     mut body: Incoming,
     mut whole: Whole,
     writer: &mut FrameWriter,
+    tally: &Tally,
 ) -> Result<StatusCode, Failed> {
     let mut trailers = None;
     while let Some(frame) = body.frame().await {
@@ -128,34 +123,62 @@ async fn pass_whole(
     }
     let bytes = whole.finish(&mut parts.headers)?;
     encode_head(parts.status, &parts.headers, None, writer)?;
-    if let Some(bytes) = writer.gather(bytes) {
-        writer.data(bytes).await.map_err(|_| StreamCode::Cancelled)?;
-    }
+    tally.status(parts.status);
+    send_last(bytes, writer, tally).await?;
     end(trailers.as_ref(), writer).await?;
     Ok(parts.status)
 }
 
 /// Answers in the local server's place.
-pub(super) async fn refuse(refusal: Refusal, writer: &mut FrameWriter) -> Result<StatusCode, StreamCode> {
+pub(super) async fn refuse(
+    refusal: Refusal,
+    writer: &mut FrameWriter,
+    tally: &Tally,
+) -> Result<StatusCode, StreamCode> {
     tracing::debug!(code = refusal.code(), "caller refused");
     let (parts, body) = refusal.into_response().into_parts();
     encode_head(parts.status, &parts.headers, None, writer)?;
-    if let Some(body) = writer.gather(body) {
-        writer.data(body).await.map_err(|_| StreamCode::Cancelled)?;
-    }
+    tally.status(parts.status);
+    send_last(body, writer, tally).await?;
     end(None, writer).await?;
     Ok(parts.status)
 }
 
+/// A piece of body.
+async fn send(piece: Bytes, writer: &mut FrameWriter, tally: &Tally) -> Result<(), StreamCode> {
+    let bytes = piece.len();
+    writer.data(piece).await.map_err(|_| StreamCode::Cancelled)?;
+    tally.went(bytes);
+    Ok(())
+}
+
+/// As [`send`]; a small piece leaves together with the end.
+async fn send_last(piece: Bytes, writer: &mut FrameWriter, tally: &Tally) -> Result<(), StreamCode> {
+    let bytes = piece.len();
+    match writer.gather(piece) {
+        Some(piece) => send(piece, writer, tally).await?,
+        None => tally.went(bytes),
+    }
+    Ok(())
+}
+
+/// The rest of the events is not for this caller.
+async fn withhold(status: StatusCode, why: permissions::Withheld, writer: &mut FrameWriter) -> Failed {
+    tracing::warn!(withheld = %why, "an event is not passed on");
+    break_off(status, Outcome::Refused(Refusal::from(why).code()), writer).await
+}
+
 /// What was passed on stays passed on; that there is no more is seen.
-async fn break_off(status: StatusCode, writer: &mut FrameWriter) -> Result<StatusCode, Failed> {
-    writer.break_off().await.map_err(|_| StreamCode::Cancelled)?;
-    Ok(status)
+async fn break_off(status: StatusCode, outcome: Outcome, writer: &mut FrameWriter) -> Failed {
+    match writer.break_off().await {
+        Ok(()) => Failed::BrokenOff(status, outcome),
+        Err(_) => StreamCode::Cancelled.into(),
+    }
 }
 
 async fn end(trailers: Option<&HeaderMap>, writer: &mut FrameWriter) -> Result<(), StreamCode> {
     let nominated = trailers.map(Nominated::by).unwrap_or_default();
-    let keep = |name: &HeaderName| !is_hop_by_hop(name) && !nominated.contains(name);
+    let keep = |name: &HeaderName| may_trail(name) && !nominated.contains(name);
     writer.end(trailers, keep).await.map_err(|_| StreamCode::Cancelled)
 }
 

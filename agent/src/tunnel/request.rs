@@ -13,9 +13,11 @@ use gantz_transport::splice::splice;
 use gantz_transport::{FrameReader, FrameWriter, RecvStream, SendStream};
 use http::{HeaderMap, Method, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use tokio_util::io::{InspectReader, InspectWriter};
 
 use super::{Work, answer};
 use crate::agent;
+use crate::calls::{Outcome, Tally};
 use crate::permissions::{Buffer, Guard, Need, Refusal};
 use crate::upstream::{Endpoint, Interim, RequestBody, UpstreamError};
 
@@ -37,25 +39,34 @@ pub(super) async fn serve(send: SendStream, recv: RecvStream, work: Arc<Work>) {
         Ok(_) | Err(_) => return writer.reset(StreamCode::Protocol),
     };
     let (method, path) = (head.method.clone(), head.path.clone());
-    let outcome = match call(head, reader, &mut writer, &work).await {
-        Err(Failed::Refused(refusal)) => answer::refuse(refusal, &mut writer).await,
-        Err(Failed::Reset(code)) => Err(code),
-        Ok(status) => Ok(status),
+    let logged = work.calls.begin(&head, &work.tokens, started);
+    let tally = logged.tally();
+    let (result, outcome) = match call(head, reader, &mut writer, &work, &tally).await {
+        Ok(status) => (Ok(status), Outcome::Whole),
+        Err(Failed::BrokenOff(status, outcome)) => (Ok(status), outcome),
+        Err(Failed::Refused(refusal)) => {
+            let outcome = Outcome::Refused(refusal.code());
+            (answer::refuse(refusal, &mut writer, &tally).await, outcome)
+        }
+        Err(Failed::Reset(code)) => (Err(code), Outcome::Broken(code)),
     };
-    let status = match outcome {
+    let status = match result {
         Ok(status) => Some(status),
         Err(code) => {
             writer.reset(code);
             None
         }
     };
+    logged.end(outcome);
     (work.observer)(&agent::Event::Request { method, path: path.path().to_owned(), status, took: started.elapsed() });
 }
 
-/// Why there is no answer of the local server.
+/// Why there is no answer of the local server, or not all of it.
 pub(super) enum Failed {
     /// The stream is reset with this.
     Reset(StreamCode),
+    /// An answer with this status was begun, and the stream has ended without its end.
+    BrokenOff(StatusCode, Outcome),
     /// The caller's token may not do this.
     Refused(Refusal),
 }
@@ -72,12 +83,13 @@ impl<R: Into<Refusal>> From<R> for Failed {
     }
 }
 
-/// Calls the local server and streams its answer back.
+/// Calls the local server and streams its answer back; `tally` is told what passes.
 async fn call(
     mut head: RequestHead,
     mut reader: FrameReader,
     writer: &mut FrameWriter,
     work: &Work,
+    tally: &Tally,
 ) -> Result<StatusCode, Failed> {
     let permissions = match work.tokens.used(&head.token) {
         Some(permissions) => Some(permissions),
@@ -94,12 +106,15 @@ async fn call(
                 answer::encode_info(StatusCode::CONTINUE, &HeaderMap::new(), writer);
                 writer.flush().await.map_err(|_| StreamCode::Cancelled)?;
             }
-            let body = read_whole(&mut reader, buffer).await?;
+            let body = read_whole(&mut reader, buffer, tally).await?;
             guard.body(&head.fields, &body)?;
             (RequestBody::whole(body), None)
         }
         _ if head.upgrade.is_some() => (RequestBody::Empty, Some(reader)),
-        _ if head.has_body => (RequestBody::streaming(reader, &head.fields).map_err(|_| StreamCode::Protocol)?, None),
+        _ if head.has_body => {
+            let body = RequestBody::streaming(reader, &head.fields, tally.clone());
+            (body.map_err(|_| StreamCode::Protocol)?, None)
+        }
         _ => {
             read_to_fin(&mut reader).await?;
             (RequestBody::Empty, None)
@@ -128,21 +143,22 @@ async fn call(
     let status = response.status();
     if status == StatusCode::SWITCHING_PROTOCOLS {
         let reader = rest.ok_or(StreamCode::UpstreamInvalid)?;
-        switch(response, reader, writer).await?;
+        switch(response, reader, writer, tally).await?;
         return Ok(status);
     }
     let (mut parts, body) = response.into_parts();
     let sieve = guard.map(|guard| guard.answer(status, &mut parts.headers)).transpose()?;
     let endpoint =
         rewrite.then(|| Endpoint::new(&parts.headers, work.upstream.target(), &public.0, &public.1)).flatten();
-    answer::pass(parts, body, sieve, endpoint, writer, stopped).await
+    answer::pass(parts, body, sieve, endpoint, writer, tally, stopped).await
 }
 
 /// The whole body of a request whose token has permissions.
-async fn read_whole(reader: &mut FrameReader, mut buffer: Buffer) -> Result<Bytes, Failed> {
+async fn read_whole(reader: &mut FrameReader, mut buffer: Buffer, tally: &Tally) -> Result<Bytes, Failed> {
     loop {
         match reader.event().await {
             Ok(Some(Event::Data(piece))) => {
+                tally.body(&piece);
                 if let Err(too_large) = buffer.push(&piece) {
                     reader.stop(StreamCode::NotNeeded);
                     return Err(too_large.into());
@@ -177,10 +193,12 @@ async fn switch<B>(
     mut response: Response<B>,
     mut reader: FrameReader,
     writer: &mut FrameWriter,
+    tally: &Tally,
 ) -> Result<(), StreamCode> {
     let on_upgrade = hyper::upgrade::on(&mut response);
     let protocol = upgrade(response.headers()).ok_or(StreamCode::UpstreamInvalid)?;
     answer::encode_head(StatusCode::SWITCHING_PROTOCOLS, response.headers(), Some(protocol), writer)?;
+    tally.status(StatusCode::SWITCHING_PROTOCOLS);
     wire::upgraded(writer.buffer());
     writer.flush().await.map_err(|_| StreamCode::Cancelled)?;
     let io = on_upgrade.await.map_err(|_| StreamCode::UpstreamLost)?;
@@ -188,7 +206,9 @@ async fn switch<B>(
         Ok(Some(Event::Upgraded)) => {}
         _ => return Err(StreamCode::Cancelled),
     }
-    splice(&mut reader, writer, TokioIo::new(io)).await;
+    let io = InspectReader::new(TokioIo::new(io), |piece| tally.went(piece.len()));
+    let io = InspectWriter::new(io, |piece| tally.came(piece.len()));
+    splice(&mut reader, writer, io).await;
     Ok(())
 }
 

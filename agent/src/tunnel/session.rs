@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::request;
 use crate::agent::Observer;
+use crate::calls::Calls;
 use crate::config::GRACE;
 use crate::permissions::ToolBook;
 use crate::tokens::Book;
@@ -37,6 +38,8 @@ pub struct Work {
     pub tokens: Arc<Book>,
     /// What is known of the local server's tools.
     pub tools: Arc<ToolBook>,
+    /// Where calls are written down.
+    pub calls: Calls,
     /// Who hears what happens.
     pub observer: Observer,
 }
@@ -127,6 +130,8 @@ impl Session {
         };
         if tokio::time::timeout(GRACE, finish).await.is_err() {
             tracing::info!(cut = requests.len(), "requests in flight were cut");
+            // Waits until they are gone, so that each is in the log of calls.
+            requests.shutdown().await;
         }
         // With the goodbye the name is free at once; without it the relay would keep it for a while.
         let goodbye = async {

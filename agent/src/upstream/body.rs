@@ -11,6 +11,8 @@ use gantz_transport::{BodyError, FrameReader, MessageBody};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
+use crate::calls::Tally;
+
 /// A request's body as it comes out of the tunnel.
 #[derive(Debug)]
 pub enum RequestBody {
@@ -24,6 +26,8 @@ pub enum RequestBody {
         body: Box<MessageBody>,
         /// Counts the pieces, for whoever wants to know whether the caller still sends.
         progress: Progress,
+        /// Is told every piece, for the log of calls.
+        tally: Tally,
     },
 }
 
@@ -40,10 +44,10 @@ impl Progress {
 }
 
 impl RequestBody {
-    /// The body behind a head with these fields.
-    pub(crate) fn streaming(reader: FrameReader, fields: &HeaderMap) -> Result<Self, InvalidLength> {
+    /// The body behind a head with these fields; `tally` is told what comes.
+    pub(crate) fn streaming(reader: FrameReader, fields: &HeaderMap, tally: Tally) -> Result<Self, InvalidLength> {
         let body = MessageBody::new(reader, content_length(fields)?);
-        Ok(Self::Streaming { body: Box::new(body), progress: Progress::default() })
+        Ok(Self::Streaming { body: Box::new(body), progress: Progress::default(), tally })
     }
 
     /// A body that is here already.
@@ -68,10 +72,15 @@ impl Body for RequestBody {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Streaming { body, progress } => {
+            Self::Streaming { body, progress, tally } => {
                 let frame = body.poll_frame(cx);
-                if frame.is_ready() {
+                if let Poll::Ready(frame) = &frame {
                     progress.0.fetch_add(1, Ordering::Relaxed);
+                    if let Some(Ok(frame)) = frame
+                        && let Some(piece) = frame.data_ref()
+                    {
+                        tally.body(piece);
+                    }
                 }
                 frame
             }

@@ -4,7 +4,7 @@ use gantz_shared::fields::{is_forwarding, is_internal};
 use gantz_shared::wire::head::RequestHead;
 use http::header::{self, HeaderName, HeaderValue};
 use http::uri::Scheme;
-use http::{Request, Uri};
+use http::{Method, Request, Uri};
 
 use super::{RequestBody, Upstream};
 
@@ -20,6 +20,10 @@ pub(super) fn request(
         .authority(target.authority().clone())
         .path_and_query(head.path)
         .build()?;
+    // hyper takes a GET or HEAD for one without a body unless its length, or this, says otherwise.
+    let is_chunked = matches!(body, RequestBody::Streaming { .. })
+        && matches!(head.method, Method::GET | Method::HEAD)
+        && !head.fields.contains_key(header::CONTENT_LENGTH);
     let mut request = Request::new(body);
     *request.method_mut() = head.method;
     *request.uri_mut() = uri;
@@ -44,6 +48,9 @@ pub(super) fn request(
         forwarded = format!("for={node};{forwarded}");
     }
     fields.insert(header::FORWARDED, HeaderValue::try_from(forwarded)?);
+    if is_chunked {
+        fields.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
     if let Some(protocol) = head.upgrade {
         fields.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         fields.insert(header::UPGRADE, protocol);

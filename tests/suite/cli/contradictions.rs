@@ -42,6 +42,11 @@ async fn two_flags_two_variables_and_two_keys_are_named() {
             ["AUTH=none", "TOKEN=a-token-of-ones-own-that-is-long"],
             "auth: none\ntoken: a-token-of-ones-own-that-is-long",
         ),
+        (
+            "--log-arguments --call-log none",
+            ["LOG_ARGUMENTS=1", "CALL_LOG=none"],
+            "log_arguments: true\ncall_log: none",
+        ),
     ] {
         screens.push(both(gantz(&format!("run {flags}"))).await);
         let by_variables = variables.iter().fold(gantz("run"), |cli, variable| {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bad_input;
+mod call_log;
 mod closed_output;
 mod config_file;
 mod contradictions;
@@ -20,6 +21,7 @@ mod screens;
 mod secrets;
 mod signals;
 mod snippets;
+mod taken_over;
 mod taken_ports;
 mod token;
 

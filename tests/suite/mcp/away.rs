@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gantz_agent::{RelayAddress, tokens::Book, tunnel, upstream::Upstream};
+use gantz_agent::{RelayAddress, calls::Calls, tokens::Book, tunnel, upstream::Upstream};
 use gantz_relay::Relay;
 use gantz_shared::control::Secret;
 use gantz_tests::world::{policy, trust};
@@ -66,7 +66,13 @@ async fn an_agent_that_comes_back_within_the_hold_answers() {
     let serving = tokio::spawn({
         let stop = stop.clone();
         let upstream = Arc::new(Upstream::new(&world.config).unwrap());
-        let work = Arc::new(tunnel::Work { upstream, tokens, tools: Arc::default(), observer: Arc::new(|_| {}) });
+        let work = Arc::new(tunnel::Work {
+            upstream,
+            tokens,
+            tools: Arc::default(),
+            calls: Calls::default(),
+            observer: Arc::new(|_| {}),
+        });
         async move { session.serve(&work, &stop).await }
     });
     let answer = within("the held call", held).await.unwrap().unwrap();

@@ -4,6 +4,7 @@
 mod answers;
 mod away;
 mod browser;
+mod calls;
 mod cancel;
 mod cors;
 mod credentials;
