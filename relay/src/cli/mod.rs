@@ -1,12 +1,20 @@
 //! The command line of `gantz-relay`: flags and environment to a [`crate::Config`] and bound sockets.
 
 mod args;
+mod contradictions;
+mod limits;
+mod open_files;
 mod serve;
 
 use std::process::ExitCode;
 
 pub use args::ServeArgs;
 use clap::{Parser, Subcommand};
+
+/// It belongs to no flag, so that nothing else names it.
+const LOG: &str = "Environment:
+  GANTZ_RELAY_LOG   what is logged, in place of what -v says: a filter of Rust's
+                    tracing crate, such as info,gantz_relay=debug";
 
 /// The relay of gantz: answers on public names and carries each request to the agent that holds the name.
 #[derive(Debug, Parser)]
@@ -19,6 +27,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the relay: HTTPS for the public on TCP, QUIC for agents on UDP, on the same port number
+    #[command(after_long_help = LOG)]
     Serve(Box<ServeArgs>),
     /// Print the completion script of a shell
     Completions {
@@ -30,8 +39,11 @@ enum Command {
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    gantz_cli::main("gantz-relay", |cli: Cli, _| match cli.command {
-        Command::Serve(args) => serve::serve(&args),
+    gantz_cli::main("gantz-relay", |cli: Cli, matches| match cli.command {
+        Command::Serve(mut args) => {
+            contradictions::settle(&mut args, matches)?;
+            serve::serve(&args)
+        }
         Command::Completions { shell } => gantz_cli::completions::<Cli>("gantz-relay", shell),
     })
 }

@@ -12,6 +12,8 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use clap_complete::Shell;
 use gantz_shared::failure::{Exit, Failure};
 
+use crate::logs::check_level;
+
 /// Parses the command line of this process and runs it. `run` is also given what clap found, which knows where each
 /// value comes from.
 #[must_use]
@@ -31,6 +33,7 @@ where
             .try_get_matches()
             .and_then(|matches| C::from_arg_matches(&matches).map(|command| (command, matches)));
         let (command, matches) = parsed.map_err(|error| usage(&error))?;
+        check_level(&matches)?;
         run(command, &matches)
     };
     match panic::catch_unwind(all) {

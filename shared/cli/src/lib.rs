@@ -9,5 +9,5 @@ mod logs;
 mod stop;
 
 pub use entry::{completions, main};
-pub use logs::{LogFormat, Logs, verbosity};
+pub use logs::{LogFormat, Logs, level, verbosity};
 pub use stop::Stop;

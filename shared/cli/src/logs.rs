@@ -2,7 +2,8 @@
 
 use std::io::{self, IsTerminal};
 
-use clap::ValueEnum;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, ValueEnum};
 use gantz_shared::failure::{Exit, Failure};
 use serde::Deserialize;
 use tracing::Metadata;
@@ -13,6 +14,10 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 /// The levels, with which a filter begins that names no target.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// The most that there is to say: `-vv`. More of them on a command line are no more, as everywhere; a number that somebody
+/// writes down means something, and is refused.
+const MOST: u8 = 2;
 
 /// How alike a word has to be to a level to be taken for a slip (Jaro-Winkler). A word that is none would otherwise be
 /// heard as a target that logs nothing.
@@ -110,6 +115,30 @@ fn parse(text: &str) -> Result<EnvFilter, String> {
 /// It is not a number.
 pub fn verbosity(text: &str) -> Result<u8, String> {
     text.parse().map_err(|_| format!("`{text}` in the environment is not a number; 0, 1 or 2"))
+}
+
+/// The number of `-v` that somebody has written down, in a file or in the environment.
+///
+/// # Errors
+/// There is not so much to say.
+pub fn level(verbose: u8) -> Result<u8, String> {
+    if verbose <= MOST { Ok(verbose) } else { Err(format!("there is no level {verbose}; 0, 1 or 2")) }
+}
+
+/// Whether the environment says how much is to be logged, and too much. clap shows its parsers a count of flags as if it
+/// were a value: only afterwards one can tell which it was.
+///
+/// # Errors
+/// As [`level`].
+pub(crate) fn check_level(matches: &ArgMatches) -> Result<(), Failure> {
+    let Some((_, matches)) = matches.subcommand() else { return Ok(()) };
+    // Not every command logs.
+    let Ok(Some(verbose)) = matches.try_get_one::<u8>("verbose") else { return Ok(()) };
+    if matches.value_source("verbose") != Some(ValueSource::EnvVariable) {
+        return Ok(());
+    }
+    let checked = level(*verbose).map(drop);
+    checked.map_err(|words| Failure::new(Exit::Usage, "the value of --verbose cannot be used").words(&words))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ A scenario looks at what the server lists and takes the tools that it knows how 
 """
 
 import hashlib
+import sys
 import uuid
 
 import anyio
@@ -17,6 +18,10 @@ NEVER_SECONDS = 120
 # How long a progress notification may lag behind the call's result: SDK 2.x delivers both at once.
 PROGRESS_LAG_SECONDS = 5
 WRONG_TOKEN = "not-the-token"
+# Between two calls of a client that calls until it is refused, and what it waits for one of them. A stream that breaks off
+# in the middle of an answer makes an SDK of the session era wait for its resumption.
+PAUSE_SECONDS = 0.5
+PATIENCE_SECONDS = 2
 
 
 class Skipped(Exception):
@@ -189,6 +194,7 @@ async def long_call(sdk, target):
             # Without a progress token this one is silent too.
             ("trigger-long-running-operation", {"duration": target.seconds, "steps": 1}),
         )
+        _say("waiting")
         return _result(await session.call(name, arguments))
 
 
@@ -245,12 +251,97 @@ async def reconnect(sdk, target):
 
 
 async def unauthorized(sdk, target):
-    try:
+    async def talk():
         async with sdk.connect(target.with_wrong_token(WRONG_TOKEN)) as session:
             await session.list_tools()
+
+    refusal = await _refusal(talk)
+    if refusal is None:
+        raise Skipped("the server lets in any token")
+    return refusal
+
+
+async def forbidden(sdk, target):
+    """What a credential for some of the tools shows, and what it says to a call of another."""
+    result = {}
+
+    async def talk():
+        async with sdk.connect(target) as session:
+            result["names"] = sorted(tool["name"] for tool in await session.list_tools())
+            result["echo"] = _result(await session.call("echo", {"message": "allowed"}))
+            await session.call("add", {"a": 19, "b": 23})
+
+    return {"refusal": await _refusal(talk), **result}
+
+
+async def until_refused(sdk, target):
+    """Calls again and again until that is refused, which somebody else has to bring about; then connects again."""
+    calls = 0
+
+    def called():
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            _say("working")
+
+    async def talk():
+        async with sdk.connect(target) as session:
+            await session.list_tools()
+            await _keep_calling(session, called)
+
+    async def come_back():
+        async with sdk.connect(target) as session:
+            await session.list_tools()
+
+    refusal = await _refusal(talk)
+    _say("ended")
+    return {"refusal": refusal, "again": await _refusal(come_back), "calls": calls}
+
+
+async def held(sdk, target):
+    """A call that stays silent until its connection is broken off, which somebody else has to do. Other calls go on
+    meanwhile, as the SDKs of the session era do not end a call by themselves whose stream they cannot resume."""
+
+    async def talk():
+        async with sdk.connect(target) as session:
+            key = str(uuid.uuid4())
+            name, arguments = _first(await session.list_tools(), ("wait", {"seconds": NEVER_SECONDS, "key": key}))
+
+            async def watch():
+                result = await session.call("call_reached", {"key": key, "state": "started"})
+                assert result["structuredContent"]["result"], "the server never started the call"
+                _say("held")
+                await _keep_calling(session)
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(watch)
+                await session.call(name, arguments)
+
+    refusal = await _refusal(talk)
+    _say("ended")
+    return {"refusal": refusal}
+
+
+async def _keep_calling(session, called=lambda: None):
+    while True:
+        with anyio.move_on_after(PATIENCE_SECONDS):
+            await session.call("echo", {"message": "still here"})
+            called()
+        await anyio.sleep(PAUSE_SECONDS)
+
+
+def _say(state):
+    """Tells whoever started this process where it is; stdout is for results."""
+    print(f"AT {state}", file=sys.stderr, flush=True)
+
+
+async def _refusal(talk):
+    """The SDK's error that ends `talk`, raised by a call or by the connection that falls apart around it."""
+    try:
+        await talk()
     except BaseException as failure:
         error = leaf(failure)
-        if not isinstance(error, Exception):
+        if not isinstance(error, Exception) or isinstance(error, (Skipped, AssertionError)):
             raise
         return {
             "error_class": type(error).__name__,
@@ -258,7 +349,7 @@ async def unauthorized(sdk, target):
             # A JSON-RPC error code, where the SDK turns the refusal into one and drops the status.
             "kind": getattr(getattr(error, "error", None), "code", None),
         }
-    raise Skipped("the server lets in any token")
+    return None
 
 
 def leaf(failure):
@@ -282,5 +373,8 @@ ALL = {
         cancel,
         reconnect,
         unauthorized,
+        forbidden,
+        until_refused,
+        held,
     )
 }

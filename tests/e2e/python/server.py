@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 import uvicorn
 from mcp.server.mcpserver import Context, Elicit, MCPServer, Resolve, Sample
-from mcp.types import CreateMessageResult, SamplingMessage, TextContent
+from mcp.types import CreateMessageResult, SamplingMessage, TextContent, ToolAnnotations
 from pydantic import BaseModel, Field
 
 import event_store
@@ -23,11 +23,14 @@ HOST = "127.0.0.1"
 # How soon a client comes back for a stream that the server has closed; the SDKs' own default is 1 s.
 RETRY_INTERVAL_MS = 500
 
+# What a credential for reading may call.
+READS = ToolAnnotations(readOnlyHint=True)
+
 mcp = MCPServer("gantz-e2e-python", version="1.0.0", log_level="WARNING")
 calls = Calls()
 
 
-@mcp.tool()
+@mcp.tool(annotations=READS)
 def echo(message: str) -> str:
     """Give back the message."""
     return message
@@ -72,7 +75,7 @@ async def wait(seconds: float, key: str) -> str:
     return f"waited {seconds:g} s"
 
 
-@mcp.tool()
+@mcp.tool(annotations=READS)
 async def call_reached(key: str, state: Literal["started", "cancelled"]) -> bool:
     """Whether the `wait` call with this key got to that state."""
     return await calls.reached(key, state)

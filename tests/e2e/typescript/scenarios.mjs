@@ -5,6 +5,7 @@
 
 import { createHash, randomUUID } from 'node:crypto';
 import { once, EventEmitter } from 'node:events';
+import { setTimeout } from 'node:timers/promises';
 
 const PROGRESS_STEPS = 5;
 const INTERRUPTED_STEPS = 6;
@@ -12,6 +13,10 @@ const CUT_AFTER = 2;
 // Asked for by a call that is to be cancelled: long enough that it cannot end by itself meanwhile.
 const NEVER_SECONDS = 120;
 const WRONG_TOKEN = 'not-the-token';
+// Between two calls of a client that calls until it is refused, and what it waits for one of them. A stream that breaks off
+// in the middle of an answer makes an SDK of the session era wait for its resumption.
+const PAUSE_MS = 500;
+const PATIENCE_MS = 2000;
 
 // The server lacks what the scenario needs.
 export class Skipped extends Error {}
@@ -169,6 +174,7 @@ async function long_call(connect, target) {
         // Without a progress token this one is silent too.
         ['trigger-long-running-operation', { duration: target.seconds, steps: 1 }]
     );
+    say('waiting');
     return resultOf(await session.call(name, args));
 }
 
@@ -228,19 +234,109 @@ async function unauthorized(connect, target) {
         names.length > 0 && names[0].toLowerCase() !== 'authorization'
             ? { [names[0]]: WRONG_TOKEN }
             : { Authorization: `Bearer ${WRONG_TOKEN}` };
-    try {
+    const refused = await refusal(async () => {
         const session = await connect({ ...target, headers: wrong });
         await session.listTools();
+    });
+    if (!refused) {
+        throw new Skipped('the server lets in any token');
+    }
+    return refused;
+}
+
+// What a credential for some of the tools shows, and what it says to a call of another.
+async function forbidden(connect, target) {
+    const result = {};
+    const refused = await refusal(async () => {
+        const session = await connect(target);
+        result.names = namesOf(await session.listTools());
+        result.echo = resultOf(await session.call('echo', { message: 'allowed' }));
+        await session.call('add', { a: 19, b: 23 });
+    });
+    return { refusal: refused, ...result };
+}
+
+// Calls again and again until that is refused, which somebody else has to bring about; then connects again.
+async function until_refused(connect, target) {
+    let calls = 0;
+    const refused = await refusal(async () => {
+        const session = await connect(target);
+        session.isWelcome = false;
+        await session.listTools();
+        await keepCalling(session, () => {
+            calls += 1;
+            if (calls === 1) {
+                say('working');
+            }
+        });
+    });
+    say('ended');
+    const again = await refusal(async () => {
+        const session = await connect(target);
+        await session.listTools();
+    });
+    return { refusal: refused, again, calls };
+}
+
+// A call that stays silent until its connection is broken off, which somebody else has to do. Other calls go on meanwhile,
+// as the SDKs of the session era do not end a call by themselves whose stream they cannot resume.
+async function held(connect, target) {
+    const refused = await refusal(async () => {
+        const session = await connect(target);
+        session.isWelcome = false;
+        const key = randomUUID();
+        const [name, args] = first(await session.listTools(), ['wait', { seconds: NEVER_SECONDS, key }]);
+        const watch = async () => {
+            const { structuredContent } = await session.call('call_reached', { key, state: 'started' });
+            if (!structuredContent.result) {
+                throw new Error('the server never started the call');
+            }
+            say('held');
+            await keepCalling(session, () => {});
+        };
+        await Promise.race([session.call(name, args), watch()]);
+    });
+    say('ended');
+    return { refusal: refused };
+}
+
+async function keepCalling(session, called) {
+    for (;;) {
+        const patience = AbortSignal.timeout(PATIENCE_MS);
+        try {
+            await session.call('echo', { message: 'still here' }, undefined, patience);
+            called();
+        } catch (error) {
+            if (!patience.aborted) {
+                throw error;
+            }
+        }
+        await setTimeout(PAUSE_MS);
+    }
+}
+
+// Tells whoever started this process where it is; stdout is for results.
+const say = state => process.stderr.write(`AT ${state}\n`);
+
+// The SDK's error that ends `talk`.
+async function refusal(talk) {
+    try {
+        await talk();
     } catch (error) {
-        // 1.x has the HTTP status as `code`; 2.x has a kind there and the status beside it.
-        const status = error.status ?? error.code;
+        if (error instanceof Skipped) {
+            throw error;
+        }
+        // 1.x has the HTTP status as `code`; 2.x has a kind there and the status beside it; over HTTP+SSE both have it in
+        // their words alone.
+        const said = /\(HTTP (\d{3})\)/.exec(error.message);
+        const status = error.status ?? error.code ?? (said && Number(said[1]));
         return {
             error_class: error.constructor.name,
             status: Number.isInteger(status) ? status : null,
             kind: typeof error.code === 'string' ? error.code : null
         };
     }
-    throw new Skipped('the server lets in any token');
+    return null;
 }
 
 export const SCENARIOS = {
@@ -254,5 +350,8 @@ export const SCENARIOS = {
     long_call,
     cancel,
     reconnect,
-    unauthorized
+    unauthorized,
+    forbidden,
+    until_refused,
+    held
 };

@@ -11,6 +11,8 @@ export class Session {
         this.protocolVersion = protocolVersion;
         // Set while a call is running that wants to see progress notifications.
         this.onProgress = undefined;
+        // Unset where the credential is dead by the end: a goodbye would be refused.
+        this.isWelcome = true;
     }
 
     // Progress is read off the messages as they come in. The SDKs' `onprogress` drops a notification whose response
@@ -83,7 +85,7 @@ export class Session {
     }
 
     async close() {
-        if (this.transport.terminateSession) {
+        if (this.isWelcome && this.transport.terminateSession) {
             await this.transport.terminateSession();
         }
         await this.client.close();

@@ -50,6 +50,15 @@ async fn every_flag_has_its_environment_variable() {
 }
 
 #[tokio::test]
+async fn what_has_no_flag_is_named_at_the_end() {
+    for (cli, variable) in [(gantz("run --help"), " GANTZ_LOG "), (gantz_relay("serve --help"), " GANTZ_RELAY_LOG ")] {
+        let help = cli.end().await.stdout;
+        let (_, end) = help.rsplit_once("\n\n").unwrap();
+        assert!(end.contains(variable), "{help}");
+    }
+}
+
+#[tokio::test]
 async fn help_fits_80_columns() {
     for cli in
         [gantz("--help"), gantz("run --help"), gantz("run -h"), gantz_relay("serve --help"), gantz_relay("--help")]

@@ -30,11 +30,16 @@ async fn a_filter_that_is_none_is_refused_and_named() {
 #[tokio::test]
 async fn a_verbosity_that_is_none_is_refused_and_named() {
     let mut screens = Vec::new();
-    for (cli, variable) in [(agent(), "GANTZ_VERBOSE"), (relay(), "GANTZ_RELAY_VERBOSE")] {
-        let ended = cli.env(variable, "loud").end().await;
-        assert_eq!(ended.code(), Some(2), "{ended}");
-        screens.push(format!("$ {variable}=loud\n{ended}"));
+    for (cli, variable) in [(agent as fn() -> Cli, "GANTZ_VERBOSE"), (relay, "GANTZ_RELAY_VERBOSE")] {
+        for level in ["loud", "9"] {
+            let ended = cli().env(variable, level).end().await;
+            assert_eq!(ended.code(), Some(2), "{ended}");
+            screens.push(format!("$ {variable}={level}\n{ended}"));
+        }
     }
+    let ended = agent().file("gantz.yaml", "verbose: 9").end().await;
+    assert_eq!(ended.code(), Some(2), "{ended}");
+    screens.push(format!("verbose: 9\n{ended}"));
     assert_screen!("bad_verbosity", screens.join("\n\n"));
 }
 

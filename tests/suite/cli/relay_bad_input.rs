@@ -72,6 +72,23 @@ async fn certificate_files_that_are_missing_broken_or_strangers() {
 }
 
 #[tokio::test]
+async fn files_that_nobody_would_read_are_not_passed_over() {
+    let mut all = Vec::new();
+    for flags in ["--tls off --tls-cert cert.pem", "--tls self-signed --tls-key key.pem --tls-cert cert.pem"] {
+        all.push(serve(flags).screen(2).await);
+    }
+    let variables = serve("").env("GANTZ_RELAY_TLS", "off").env("GANTZ_RELAY_TLS_KEY", "key.pem").end().await;
+    assert_eq!(variables.code(), Some(2), "{variables}");
+    all.push(variables.to_string());
+    // A flag beats the environment: files that are heard first are looked for.
+    let beaten = serve("--tls-cert cert.pem").env("GANTZ_RELAY_TLS", "off").env("GANTZ_RELAY_TLS_KEY", "key.pem");
+    all.push(beaten.screen(2).await);
+    assert_screen!("files_without_use", all.join("\n\n"));
+    let mut running = serve("--tls off --state-dir state").env("GANTZ_RELAY_TLS_CERT", "cert.pem").start();
+    running.stderr.line("relay serves").await;
+}
+
+#[tokio::test]
 async fn a_certificate_that_is_not_for_today_or_not_for_every_name() {
     let make = |names: &[&str], [from, to]: [i32; 2]| {
         let mut params =

@@ -101,10 +101,15 @@ impl Client {
     }
 
     async fn process(self, route: &Route, scenarios: &[&str], deadline: Duration) -> Result<Value, String> {
+        self.start(route, scenarios, LONG_CALL_SECONDS).await.results(deadline).await
+    }
+
+    /// Starts its process, whose long call is so long.
+    pub(crate) async fn start(self, route: &Route, scenarios: &[&str], seconds: u64) -> Talk {
         let home = TempDir::new().unwrap();
         let (mut command, version) = self.command(environments().await, &home);
         command.args(["--url", &route.url, "--transport", route.transport.flag(), "--require"]);
-        command.args(["--scenario", &scenarios.join(","), "--seconds", &LONG_CALL_SECONDS.to_string()]);
+        command.args(["--scenario", &scenarios.join(","), "--seconds", &seconds.to_string()]);
         match &route.credential {
             Credential::None => {}
             Credential::Bearer(token) => {
@@ -118,21 +123,7 @@ impl Client {
             command.args(["--connect-to", &tunnel.address]);
             command.env("SSL_CERT_FILE", &tunnel.ca).env("NODE_EXTRA_CA_CERTS", &tunnel.ca);
         }
-        let mut process = Process::start(version, command);
-        let Ok(status) = timeout(deadline, process.ended()).await else {
-            return Err(format!("it hangs for more than {deadline:?}:\n{}", process.stderr.tail()));
-        };
-        let stdout = process.stdout.bytes();
-        let output: Value = serde_json::from_slice(&stdout)
-            .map_err(|error| format!("{status}, and no JSON ({error}) in {stdout:?}:\n{}", process.stderr.tail()))?;
-        if !status.success() {
-            return Err(format!("{status}: {}\n{}", output["results"], process.stderr.tail()));
-        }
-        let client = output["client"].as_str().unwrap_or_default();
-        if !client.starts_with(version) {
-            return Err(format!("it is {client}, not {version}"));
-        }
-        Ok(output["results"].clone())
+        Talk { process: Process::start(version, command), version, _home: home }
     }
 
     /// What starts it, and what its name in its output begins with.
@@ -154,5 +145,39 @@ impl Client {
             Self::TypeScriptV2 => (node("client_v2.mjs"), "typescript-2."),
             Self::Rmcp => unreachable!("it has no process of its own"),
         }
+    }
+}
+
+/// A client's process at work.
+pub(crate) struct Talk {
+    process: Process,
+    version: &'static str,
+    _home: TempDir,
+}
+
+impl Talk {
+    /// Waits until it says that it is so far.
+    pub(crate) async fn is(&mut self, state: &str) {
+        let said = format!("AT {state}");
+        self.process.line_of_stderr(|line| (line == said).then_some(())).await;
+    }
+
+    /// Its results, one a scenario, when it has ended; what happened instead if there are none.
+    pub(crate) async fn results(self, deadline: Duration) -> Result<Value, String> {
+        let Self { mut process, version, _home } = self;
+        let Ok(status) = timeout(deadline, process.ended()).await else {
+            return Err(format!("it hangs for more than {deadline:?}:\n{}", process.stderr.tail()));
+        };
+        let stdout = process.stdout.bytes();
+        let output: Value = serde_json::from_slice(&stdout)
+            .map_err(|error| format!("{status}, and no JSON ({error}) in {stdout:?}:\n{}", process.stderr.tail()))?;
+        if !status.success() {
+            return Err(format!("{status}: {}\n{}", output["results"], process.stderr.tail()));
+        }
+        let client = output["client"].as_str().unwrap_or_default();
+        if !client.starts_with(version) {
+            return Err(format!("it is {client}, not {version}"));
+        }
+        Ok(output["results"].clone())
     }
 }

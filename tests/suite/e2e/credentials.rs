@@ -50,7 +50,7 @@ fn with_api_key(tunnel: &Tunnel) -> Route {
 }
 
 /// What each SDK makes of a 401; the table is in `tests/e2e/README.md`.
-fn unauthorized(client: Client, transport: Transport) -> Value {
+pub(crate) fn unauthorized(client: Client, transport: Transport) -> Value {
     match (client, transport) {
         (Client::PythonV1, _) | (Client::PythonV2, Transport::Sse) => {
             json!({ "error_class": "HTTPStatusError", "status": 401, "kind": null })

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
-use gantz_tests::{DOMAIN, binaries, canary, logs};
+use gantz_tests::{DOMAIN, binaries, canary, logs, within};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -13,6 +14,8 @@ use crate::process::{Process, command};
 pub(crate) struct Gantz {
     relay: Process,
     agents: Vec<Process>,
+    /// Tokens that were made by command, which are as secret as those that are known beforehand.
+    made: Mutex<Vec<String>>,
     /// Where the relay listens.
     pub(crate) address: String,
     home: TempDir,
@@ -27,6 +30,8 @@ pub(crate) struct Tunnel {
     pub(crate) address: String,
     /// The certificate authority of the relay.
     pub(crate) ca: PathBuf,
+    /// The home of the agent, where commands find it.
+    home: PathBuf,
 }
 
 impl Gantz {
@@ -49,7 +54,7 @@ impl Gantz {
                 (fields["message"] == "relay serves").then(|| fields["public"].as_str().unwrap().to_owned())
             })
             .await;
-        Self { relay, agents: Vec::new(), address, home }
+        Self { relay, agents: Vec::new(), made: Mutex::default(), address, home }
     }
 
     /// `gantz run` for the local server on `port`, of which the agent finds the endpoint by itself.
@@ -79,9 +84,28 @@ impl Gantz {
         self.agents.push(agent);
         assert!(ready["name"].is_string() && ready["expires_at"].is_string(), "{ready}");
         let text = |key: &str| ready[key].as_str().unwrap_or_else(|| panic!("no {key}: {ready}")).to_owned();
-        let tunnel = Tunnel { url: text("url"), token: text("token"), address: self.address.clone(), ca };
+        let tunnel = Tunnel { url: text("url"), token: text("token"), address: self.address.clone(), ca, home: cwd };
         assert_eq!(tunnel.token, canary::TOKEN);
         tunnel
+    }
+
+    /// `gantz token` with these arguments, for a tunnel that runs: what it prints as JSON.
+    pub(crate) async fn token(&self, tunnel: &Tunnel, args: &[&str]) -> Value {
+        let mut token = command(binaries::gantz(), &tunnel.home);
+        token.arg("token").args(args).arg("--json");
+        let output = within("gantz token", token.output()).await.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "gantz token {args:?} ended with {}: {said}", output.status);
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        self.made.lock().unwrap().extend(answer["token"].as_str().map(str::to_owned));
+        answer
+    }
+
+    /// A token of its own for a caller, made with these flags.
+    pub(crate) async fn add(&self, tunnel: &Tunnel, flags: &[&str]) -> String {
+        let made = self.token(tunnel, &[&["add"], flags].concat()).await;
+        assert_eq!(made["applied"], true, "the relay knows of it");
+        made["token"].as_str().expect("a token is printed").to_owned()
     }
 
     /// Stops everything, and looks for the secrets in whatever was written.
@@ -96,16 +120,30 @@ impl Gantz {
         for agent in &self.agents {
             let stdout = without_ready(&agent.stdout.bytes());
             assert!(!stdout.is_empty(), "stdout has the requests and the end");
-            clean("the agent's stdout", &stdout);
+            self.clean("the agent's stdout", &stdout);
             assert!(!agent.stderr.bytes().is_empty(), "the agent logs");
-            clean("the agent's stderr", &agent.stderr.bytes());
+            self.clean("the agent's stderr", &agent.stderr.bytes());
         }
-        clean("the relay's stdout", &self.relay.stdout.bytes());
-        clean("the relay's stderr", &self.relay.stderr.bytes());
+        self.clean("the relay's stdout", &self.relay.stdout.bytes());
+        self.clean("the relay's stderr", &self.relay.stderr.bytes());
         let files = files(self.home.path());
         assert!(files.iter().any(|file| file.ends_with("ca.pem")), "{files:?}");
         for file in files {
-            clean(&file.display().to_string(), &fs::read(&file).unwrap());
+            self.clean(&file.display().to_string(), &fs::read(&file).unwrap());
+        }
+    }
+
+    fn clean(&self, what: &str, written: &[u8]) {
+        let text = String::from_utf8_lossy(written);
+        let show = |spelling: &str| {
+            let line = text.lines().find(|line| line.contains(spelling)).unwrap_or("(over several lines)");
+            panic!("{what} holds a secret, as {spelling}:\n{line}");
+        };
+        if let Some(spelling) = canary::find(written) {
+            show(spelling);
+        }
+        if let Some(made) = self.made.lock().unwrap().iter().find(|made| text.contains(made.as_str())) {
+            show(made);
         }
     }
 }
@@ -118,14 +156,6 @@ fn without_ready(stdout: &[u8]) -> Vec<u8> {
     assert_eq!(ready.len(), 1, "{}", String::from_utf8_lossy(stdout));
     assert!(canary::find(ready[0]).is_some(), "the search finds what is there");
     others.concat()
-}
-
-fn clean(what: &str, written: &[u8]) {
-    if let Some(spelling) = canary::find(written) {
-        let written = String::from_utf8_lossy(written);
-        let line = written.lines().find(|line| line.contains(spelling)).unwrap_or("(over several lines)");
-        panic!("{what} holds a secret, as {spelling}:\n{line}");
-    }
 }
 
 fn state(home: &Path) -> PathBuf {

@@ -27,3 +27,4 @@ mod credentials;
 mod early_answer;
 mod every_scenario;
 mod long_calls;
+mod token_lives;
