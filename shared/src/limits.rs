@@ -24,7 +24,7 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 pub const MAX_REQUEST_STREAMS: u32 = 1024;
 
 /// Receive window of one stream, bytes: what one slow reader can make the other end hold.
-pub const STREAM_WINDOW: u32 = 2 << 20;
+pub const STREAM_WINDOW: u32 = 4 << 20;
 
 /// Receive window of one tunnel, bytes, all its streams together.
 pub const CONNECTION_WINDOW: u32 = 16 << 20;

@@ -60,7 +60,7 @@ pub(super) struct LimitArgs {
     #[arg(long, env = "GANTZ_RELAY_BODY_TIMEOUT", default_value = "1m", value_name = "TIME", value_parser = deadline)]
     body_timeout: Duration,
     /// How long a caller may take nothing of an answer that is there
-    #[arg(long, env = "GANTZ_RELAY_READER_TIMEOUT", default_value = "30s", value_name = "TIME", value_parser = deadline)]
+    #[arg(long, env = "GANTZ_RELAY_READER_TIMEOUT", default_value = "1m", value_name = "TIME", value_parser = deadline)]
     reader_timeout: Duration,
     /// How often a token may be used, unless its owner gave it a rate of its own
     #[arg(long, env = "GANTZ_RELAY_TOKEN_RATE", default_value_t = TOKEN_RATE, value_name = "RATE")]

@@ -79,7 +79,7 @@ impl Default for Deadlines {
             head: Duration::from_secs(30),
             idle: Duration::from_secs(120),
             body: Duration::from_secs(60),
-            reader: Duration::from_secs(30),
+            reader: Duration::from_secs(60),
         }
     }
 }
@@ -111,9 +111,12 @@ pub const H2_IDLE_FRAMES_A_SECOND: u32 = 100;
 /// its own in the tunnel, because the window of the tunnel is for all of its callers.
 pub const UNREAD_AFTER: Duration = Duration::from_millis(250);
 
-/// Unread answers of one tunnel, each of which holds at most [`gantz_shared::limits::STREAM_WINDOW`]. Over it, the one
-/// that has not been read for longest is given up.
+/// Unread answers of one tunnel that have such a window, of [`gantz_shared::limits::STREAM_WINDOW`] bytes.
 pub const MAX_UNREAD: usize = 16;
+
+/// How long a caller may take nothing when there are more than [`MAX_UNREAD`]: then those that were not read for longest
+/// are given up. Longer than the pauses of a caller on a slow line, whose system takes what it has room for at once.
+pub const UNREAD_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Requests that wait at once for an agent that is away for a moment; further ones get their 503 without a wait.
 pub const MAX_HELD: usize = 1024;

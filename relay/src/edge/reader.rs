@@ -3,19 +3,42 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::UNREAD_AFTER;
+use tokio::time::{Instant, sleep_until};
+
+use crate::config::{UNREAD_AFTER, UNREAD_PATIENCE};
 use crate::tunnels::Unread;
 
 /// To be raced against the caller's next sign of reading: ends when the caller has had `deadline`, or sooner when its
 /// tunnel has too many answers that are not read. Meanwhile the answer counts as one of them. Cancel-safe.
-pub(super) async fn give_up(unread: Option<Arc<Unread>>, deadline: Duration) {
-    let patience = UNREAD_AFTER.min(deadline);
-    tokio::time::sleep(patience).await;
-    let rest = tokio::time::sleep(deadline.saturating_sub(patience));
-    let Some(unread) = unread else { return rest.await };
-    let place = unread.begin();
+///
+/// `taken` says when the connection last took something: a caller that reads what is before this answer has not had its
+/// time, unless there are too many.
+pub(super) async fn give_up(unread: Option<Arc<Unread>>, deadline: Duration, taken: impl Fn() -> Instant) {
+    let begun = Instant::now();
+    let deadline = silence(begun, deadline, taken);
+    let Some(unread) = unread else { return deadline.await };
+    let too_many = async {
+        sleep_until(begun + UNREAD_AFTER).await;
+        let place = unread.begin();
+        sleep_until(begun + UNREAD_PATIENCE).await;
+        place.lose_patience();
+        place.given_up().await;
+    };
     tokio::select! {
-        () = rest => tracing::debug!("an answer was not read in time"),
-        () = place.given_up() => tracing::debug!("too many answers of a tunnel are not read"),
+        () = deadline => tracing::debug!("an answer was not read in time"),
+        () = too_many => tracing::debug!("too many answers of a tunnel are not read"),
+    }
+}
+
+/// Waits until nothing has been taken for `length`.
+async fn silence(begun: Instant, length: Duration, taken: impl Fn() -> Instant) {
+    let mut since = begun;
+    loop {
+        sleep_until(since + length).await;
+        let later = taken();
+        if later <= since {
+            return;
+        }
+        since = later;
     }
 }

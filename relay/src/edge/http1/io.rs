@@ -105,7 +105,10 @@ impl<T: Reset> Http1Io<T> {
     /// The caller takes nothing. Ready when it had its time.
     fn poll_unread<R>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<R>> {
         let (shared, deadline) = (&self.shared, self.deadlines.reader);
-        let waiting = self.unread.get_or_insert_with(|| Box::pin(reader::give_up(shared.unread(), deadline)));
+        let waiting = self.unread.get_or_insert_with(|| {
+            let begun = Instant::now();
+            Box::pin(reader::give_up(shared.unread(), deadline, move || begun))
+        });
         ready!(waiting.as_mut().poll(cx));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the answer was not read")))
     }

@@ -4,9 +4,10 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
@@ -35,20 +36,31 @@ pub(super) struct Meter {
     left: AtomicI64,
     filled: Mutex<Instant>,
     used_up: CancellationToken,
+    opened: Instant,
+    /// When the caller's system last took something that it had no room for before, microseconds after `opened`.
+    taken: AtomicU64,
 }
 
 impl Meter {
     fn new() -> Self {
+        let opened = Instant::now();
         Self {
             left: AtomicI64::new(H2_IDLE_FRAMES.into()),
-            filled: Mutex::new(Instant::now()),
+            filled: Mutex::new(opened),
             used_up: CancellationToken::new(),
+            opened,
+            taken: AtomicU64::new(0),
         }
     }
 
     /// Waits until the caller has sent one frame too many. Cancel-safe.
     pub(super) async fn used_up(&self) {
         self.used_up.cancelled().await;
+    }
+
+    /// When the caller's system last took something that it had no room for before: the caller is slow, and reads.
+    pub(super) fn taken(&self) -> Instant {
+        self.opened + Duration::from_micros(self.taken.load(Ordering::Relaxed))
     }
 
     /// A piece of an answer has left.
@@ -103,13 +115,24 @@ pub(super) struct Metered<T> {
     /// What of that header has come.
     header: [u8; FRAME_HEADER],
     have: usize,
+    /// The caller's system has no room.
+    is_full: bool,
 }
 
 impl<T> Metered<T> {
     pub(super) fn new(inner: T) -> (Self, Arc<Meter>) {
         let meter = Arc::new(Meter::new());
-        let metered = Self { inner, meter: meter.clone(), skip: PREFACE, header: [0; FRAME_HEADER], have: 0 };
+        let metered =
+            Self { inner, meter: meter.clone(), skip: PREFACE, header: [0; FRAME_HEADER], have: 0, is_full: false };
         (metered, meter)
+    }
+
+    fn wrote(&mut self, written: &Poll<io::Result<usize>>) {
+        let was_full = std::mem::replace(&mut self.is_full, written.is_pending());
+        if was_full && !self.is_full {
+            let micros = u64::try_from(self.meter.opened.elapsed().as_micros()).unwrap_or(u64::MAX);
+            self.meter.taken.store(micros, Ordering::Relaxed);
+        }
     }
 
     /// `false` when there were too many frames for nothing.
@@ -154,7 +177,9 @@ impl<T: AsyncRead + Unpin> AsyncRead for Metered<T> {
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Metered<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
+        let written = Pin::new(&mut self.inner).poll_write(cx, buf);
+        self.wrote(&written);
+        written
     }
 
     fn poll_write_vectored(
@@ -162,7 +187,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Metered<T> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        self.wrote(&written);
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

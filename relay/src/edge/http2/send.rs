@@ -82,7 +82,7 @@ async fn send_data(
         let granted = tokio::select! {
             biased;
             granted = capacity(send) => granted?,
-            () = reader::give_up(caller.unread.clone(), caller.patience) => {
+            () = reader::give_up(caller.unread.clone(), caller.patience, || caller.meter.taken()) => {
                 send.send_reset(Reason::CANCEL);
                 return Err(Reason::CANCEL.into());
             }
