@@ -108,7 +108,11 @@ impl Relay {
             sources: Sources::new(config.limits.tunnels_per_source),
             audit: audit.clone(),
         });
-        let agents = Listener::new(sockets.agents, tls::server_config(certificates.current.clone(), &[])?)?;
+        let agents = Listener::new(
+            sockets.agents,
+            tls::server_config(certificates.current.clone(), &[])?,
+            &state::key(config.state_dir.as_deref(), "reset.key")?.bytes,
+        )?;
         let transport = if is_plain {
             Transport::Plain
         } else {

@@ -16,6 +16,7 @@ mod precedence;
 mod process;
 mod reaching_the_relay;
 mod relay_bad_input;
+mod relay_killed;
 mod relay_process;
 mod screens;
 mod secrets;

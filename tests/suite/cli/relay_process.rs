@@ -55,6 +55,14 @@ impl RelayProcess {
         (self.port, self.folder)
     }
 
+    /// Ends it as nothing should; gives what it takes to start it again.
+    pub(crate) async fn kill(self) -> (u16, Folder) {
+        self.running.signal("KILL").await;
+        let ended = self.running.end().await;
+        assert_eq!(ended.code(), None, "{ended}");
+        (self.port, self.folder)
+    }
+
     /// Its CA's certificate.
     pub(crate) fn ca(&self) -> PathBuf {
         self.folder.path().join("state/ca.pem")

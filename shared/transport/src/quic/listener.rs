@@ -3,11 +3,14 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use aws_lc_rs::hmac;
 use gantz_shared::limits::ALPN;
 use gantz_shared::reset::CloseCode;
-use quinn::VarInt;
 use quinn::crypto::rustls::QuicServerConfig;
+use quinn::{EndpointConfig, VarInt};
+use quinn_proto::HashedConnectionIdGenerator;
 
 use super::{ConnectError, Connection, settings};
 
@@ -16,11 +19,12 @@ use super::{ConnectError, Connection, settings};
 pub struct Listener(quinn::Endpoint);
 
 impl Listener {
-    /// Listens on `socket` with the certificates of `tls`; the ALPN is set here.
+    /// Listens on `socket` with the certificates of `tls`; the ALPN is set here. A listener that comes after this one, on
+    /// the same address and with the same `key`, tells agents at once that their connections are gone (RFC 9000 §10.3).
     ///
     /// # Errors
     /// A socket that the runtime does not take; a `tls` that cannot do QUIC (TLS 1.3).
-    pub fn new(socket: std::net::UdpSocket, mut tls: rustls::ServerConfig) -> io::Result<Self> {
+    pub fn new(socket: std::net::UdpSocket, mut tls: rustls::ServerConfig, key: &[u8; 32]) -> io::Result<Self> {
         tls.alpn_protocols = vec![ALPN.to_vec()];
         // A call that an attacker can replay would be made twice (RFC 9001 §9.2).
         tls.max_early_data_size = 0;
@@ -31,7 +35,7 @@ impl Listener {
         transport.max_concurrent_bidi_streams(VarInt::from_u32(1));
         config.transport_config(Arc::new(transport)).migration(true);
         let runtime = Arc::new(quinn::TokioRuntime);
-        quinn::Endpoint::new(quinn::EndpointConfig::default(), Some(config), socket, runtime).map(Self)
+        quinn::Endpoint::new(endpoint(key), Some(config), socket, runtime).map(Self)
     }
 
     /// The next agent that knocks. `None` once the listener is closed. Cancel-safe.
@@ -52,6 +56,25 @@ impl Listener {
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.0.local_addr()
     }
+}
+
+/// Least time between two packets that say that a connection is gone: after a restart every agent is to hear it by its
+/// next keep-alive, and nobody is to be made a source of floods.
+const RESET_INTERVAL: Duration = Duration::from_micros(500);
+
+/// An endpoint that knows the connection ids of the one before it, and how to reset them.
+fn endpoint(key: &[u8; 32]) -> EndpointConfig {
+    let mut config = EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, key)));
+    // Ids are only told from noise by this: it is no secret that protects anything.
+    let [a, b, c, d, e, f, g, h, ..] = *hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), b"connection ids").as_ref()
+    else {
+        return config;
+    };
+    let seed = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    config
+        .cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(seed)))
+        .min_reset_interval(RESET_INTERVAL);
+    config
 }
 
 /// An agent that has sent its first packet.
