@@ -76,6 +76,7 @@ struct Passage {
 /// out to be dead is waited for like one that is away: nothing of the request has left yet.
 async fn pass(parts: &Parts, route: &Route, client: IpAddr, edge: &Edge) -> Result<Passage, Box<Response<EdgeBody>>> {
     let give_up = Instant::now() + edge.config.hold;
+    let own = (&edge.public.scheme, &route.authority);
     let refuse = |failure: Failure, origin: Option<&HeaderValue>| {
         let mut response = failure.answer(&parts.headers);
         if let Some(origin) = origin {
@@ -88,12 +89,11 @@ async fn pass(parts: &Parts, route: &Route, client: IpAddr, edge: &Edge) -> Resu
             Ok(tunnel) => tunnel,
             Err(failure) => {
                 // Whoever may call any tunnel from a page may read there that this one is not to be had.
-                let origin = origin::check(parts, &route.authority, &[]).ok().flatten();
+                let origin = origin::check(parts, own, &[]).ok().flatten();
                 return Err(refuse(failure, origin.as_ref()));
             }
         };
-        let origin = origin::check(parts, &route.authority, tunnel.allowed_origins())
-            .map_err(|failure| refuse(failure, None))?;
+        let origin = origin::check(parts, own, tunnel.allowed_origins()).map_err(|failure| refuse(failure, None))?;
         if let Some(origin) = &origin
             && origin::is_preflight(parts)
         {

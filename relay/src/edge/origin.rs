@@ -3,7 +3,7 @@
 use gantz_shared::authority;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
-use http::uri::Authority;
+use http::uri::{Authority, Scheme};
 use http::{Method, Response, StatusCode};
 
 use super::answer::Failure;
@@ -17,9 +17,13 @@ const PREFLIGHT_MAX_AGE: u32 = 600;
 
 /// Checks the `Origin` of a request. `None`: the request comes from no page.
 ///
-/// Allowed are the tunnel's own origin, pages of the caller's own machine (inspectors run there), and what is `listed`:
+/// Allowed are the tunnel's `own` origin, pages of the caller's own machine (inspectors run there), and what is `listed`:
 /// what the tunnel's owner allows.
-pub(super) fn check(parts: &Parts, authority: &Authority, listed: &[String]) -> Result<Option<HeaderValue>, Failure> {
+pub(super) fn check(
+    parts: &Parts,
+    own: (&Scheme, &Authority),
+    listed: &[String],
+) -> Result<Option<HeaderValue>, Failure> {
     let mut values = parts.headers.get_all(header::ORIGIN).into_iter();
     let Some(origin) = values.next() else { return Ok(None) };
     if values.next().is_some() {
@@ -27,23 +31,25 @@ pub(super) fn check(parts: &Parts, authority: &Authority, listed: &[String]) -> 
     }
     let text = origin.to_str().map_err(|_| Failure::OriginNotAllowed)?;
     let is_listed = listed.iter().any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(text));
-    if is_listed || is_own(text, authority) { Ok(Some(origin.clone())) } else { Err(Failure::OriginNotAllowed) }
+    if is_listed || is_own(text, own) { Ok(Some(origin.clone())) } else { Err(Failure::OriginNotAllowed) }
 }
 
-fn is_own(origin: &str, own: &Authority) -> bool {
-    let (host, default) = if let Some(host) = origin.strip_prefix("https://") {
-        (host, 443)
+fn is_own(origin: &str, (own_scheme, own): (&Scheme, &Authority)) -> bool {
+    let (scheme, host, default) = if let Some(host) = origin.strip_prefix("https://") {
+        (Scheme::HTTPS, host, 443)
     } else if let Some(host) = origin.strip_prefix("http://") {
-        (host, 80)
+        (Scheme::HTTP, host, 80)
     } else {
         return false;
     };
     let Ok((host, port)) = authority::parse(host) else { return false };
     // A browser leaves the default port out of an origin; other callers may write it into `Host`.
     let port = port.unwrap_or(default);
-    host.is_loopback()
-        || authority::parse(own.as_str())
-            .is_ok_and(|(own_host, own_port)| own_host == host && own_port.unwrap_or(default) == port)
+    // A page that came in clear may be anybody's who was on its way: it is not the tunnel's own.
+    let is_own = |(own_host, own_port): (authority::Host<'_>, Option<u16>)| {
+        scheme == *own_scheme && own_host == host && own_port.unwrap_or(default) == port
+    };
+    host.is_loopback() || authority::parse(own.as_str()).is_ok_and(is_own)
 }
 
 /// Whether this is a preflight: it carries no token, and the edge answers it.
@@ -92,6 +98,7 @@ mod tests {
         for (origin, allowed) in [
             ("https://cool.relay.test:8443", true),
             ("https://cool.relay.test", false),
+            ("http://cool.relay.test:8443", false),
             ("https://other.relay.test:8443", false),
             ("http://localhost:6274", true),
             ("http://127.0.0.1:6274", true),
@@ -103,7 +110,7 @@ mod tests {
         ] {
             let request = http::Request::builder().header(header::ORIGIN, origin).body(()).unwrap();
             let (parts, ()) = request.into_parts();
-            assert_eq!(check(&parts, &own, &listed).is_ok(), allowed, "{origin}");
+            assert_eq!(check(&parts, (&Scheme::HTTPS, &own), &listed).is_ok(), allowed, "{origin}");
         }
     }
 }

@@ -31,14 +31,16 @@ async fn the_ca_stays_the_same_over_restarts() {
     let (pem, fingerprint) = (first.ca_pem().unwrap().to_owned(), first.ca_fingerprint().unwrap().to_owned());
     assert_eq!(first.ca_path(), Some(state.join("ca.pem").as_path()));
     assert_eq!(std::fs::read_to_string(state.join("ca.pem")).unwrap(), pem);
-    let kept: Vec<_> = ["ca.key", "ticket.key"].iter().map(|name| std::fs::read(state.join(name)).unwrap()).collect();
+    let kept: Vec<_> =
+        ["ca.key", "ticket.key", "reset.key"].iter().map(|name| std::fs::read(state.join(name)).unwrap()).collect();
     first.shutdown().await;
 
     let second = keeping(&state).start_relay();
     assert_eq!(second.ca_pem(), Some(pem.as_str()));
     assert_eq!(second.ca_fingerprint(), Some(fingerprint.as_str()));
     assert_eq!(std::fs::read_to_string(state.join("ca.pem")).unwrap(), pem);
-    let again: Vec<_> = ["ca.key", "ticket.key"].iter().map(|name| std::fs::read(state.join(name)).unwrap()).collect();
+    let again: Vec<_> =
+        ["ca.key", "ticket.key", "reset.key"].iter().map(|name| std::fs::read(state.join(name)).unwrap()).collect();
     assert_eq!(kept, again);
     // Who trusted the first one's CA reaches the second one, by every name it has.
     for name in ["relay.test", "cool-penguin-000000.relay.test", "localhost"] {
@@ -52,13 +54,13 @@ async fn keys_are_their_owners_alone() {
     let state = dir.path().join("state");
     let _relay = keeping(&state).start_relay();
     assert_eq!(mode(&state), 0o700);
-    for (name, expected) in [("ca.key", 0o600), ("ticket.key", 0o600), ("ca.pem", 0o644)] {
+    for (name, expected) in [("ca.key", 0o600), ("ticket.key", 0o600), ("reset.key", 0o600), ("ca.pem", 0o644)] {
         assert_eq!(mode(&state.join(name)), expected, "{name}");
     }
     let pem = std::fs::read_to_string(state.join("ca.pem")).unwrap();
     assert!(!pem.contains("PRIVATE KEY"));
     let left: Vec<_> = std::fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(left.len(), 3, "{left:?}");
+    assert_eq!(left.len(), 4, "{left:?}");
 }
 
 #[tokio::test]
@@ -90,7 +92,9 @@ async fn half_a_ca_is_an_error_that_names_the_file() {
         let error = start_error(dir.path());
         assert!(error.contains(missing) && error.contains(&format!("remove {there}")), "{error}");
     }
-    for (name, bytes) in [("ca.pem", &b"garbage"[..]), ("ca.key", b"garbage"), ("ticket.key", b"short")] {
+    for (name, bytes) in
+        [("ca.pem", &b"garbage"[..]), ("ca.key", b"garbage"), ("ticket.key", b"short"), ("reset.key", b"short")]
+    {
         let dir = tempfile::tempdir().unwrap();
         drop(keeping(dir.path()).start_relay());
         std::fs::write(dir.path().join(name), bytes).unwrap();

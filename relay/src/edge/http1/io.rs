@@ -110,6 +110,8 @@ impl<T: Reset> Http1Io<T> {
             Box::pin(reader::give_up(shared.unread(), deadline, move || begun))
         });
         ready!(waiting.as_mut().poll(cx));
+        // What is unread in the system's buffer would stay there for minutes, and then end like an answer to HTTP/1.0.
+        self.shared.reset_on_close();
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the answer was not read")))
     }
 }
