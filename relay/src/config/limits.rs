@@ -116,7 +116,12 @@ pub const MAX_UNREAD: usize = 16;
 
 /// How long a caller may take nothing when there are more than [`MAX_UNREAD`]: then those that were not read for longest
 /// are given up. Longer than the pauses of a caller on a slow line, whose system takes what it has room for at once.
-pub const UNREAD_PATIENCE: Duration = Duration::from_secs(3);
+pub const UNREAD_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Send buffer of a connection from this machine or from a trusted proxy, bytes. There the system would take megabytes
+/// at once, for which a slow caller behind a proxy then needs longer than it may take nothing; and with a round trip
+/// that short no more is needed for any speed.
+pub const NEAR_SEND_BUFFER: usize = 256 << 10;
 
 /// Requests that wait at once for an agent that is away for a moment; further ones get their 503 without a wait.
 pub const MAX_HELD: usize = 1024;

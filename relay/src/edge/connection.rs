@@ -1,9 +1,11 @@
 //! One connection of the public: TLS, then HTTP/1.1 or HTTP/2 **by ALPN**, each with its deadlines. A builder that
 //! guesses the version from the first bytes would have none while it guesses.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -11,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::http1::Listener;
 use super::interim::Interim;
 use super::{Edge, http1, http2};
+use crate::config::NEAR_SEND_BUFFER;
 
 /// What a listener's connections speak.
 #[derive(Clone)]
@@ -39,6 +42,14 @@ pub(super) struct Peer {
     pub(super) interim: Option<Interim>,
 }
 
+fn prepare(stream: &TcpStream, is_near: bool) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    if is_near {
+        SockRef::from(stream).set_send_buffer_size(NEAR_SEND_BUFFER)?;
+    }
+    Ok(())
+}
+
 /// Serves a connection to its end. Cancel-safe: dropped, it closes.
 pub(super) async fn serve(
     stream: TcpStream,
@@ -47,7 +58,8 @@ pub(super) async fn serve(
     edge: Arc<Edge>,
     stop: CancellationToken,
 ) {
-    if let Err(error) = stream.set_nodelay(true) {
+    let is_near = peer.ip().to_canonical().is_loopback() || edge.is_trusted(peer.ip());
+    if let Err(error) = prepare(&stream, is_near) {
         tracing::debug!(%peer, %error, "connection was gone before it began");
         return;
     }

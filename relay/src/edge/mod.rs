@@ -81,10 +81,15 @@ impl Edge {
 
     /// A place for a connection from `address`. A proxy brings many callers, and has to limit them itself.
     fn place(&self, address: IpAddr) -> Result<Option<Place>, TooMany> {
-        if self.config.trusted_proxies.iter().any(|network| network.contains(&address.to_canonical())) {
+        if self.is_trusted(address) {
             return Ok(None);
         }
         self.sources.enter(address).map(Some)
+    }
+
+    /// Whether `address` is a proxy's that the operator trusts.
+    fn is_trusted(&self, address: IpAddr) -> bool {
+        self.config.trusted_proxies.iter().any(|network| network.contains(&address.to_canonical()))
     }
 }
 

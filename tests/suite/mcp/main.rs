@@ -11,6 +11,7 @@ mod credentials;
 mod endpoint;
 mod host_and_origin;
 mod keep_alive;
+mod pace;
 mod paths;
 mod permissions;
 mod replay;

@@ -5,6 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
@@ -17,6 +18,9 @@ use crate::config::{Deadlines, LINGER, LINGER_BYTES};
 use crate::edge::answer::Failure;
 use crate::edge::reader;
 
+/// How often it is looked whether a caller that has sent more than is read is still there.
+const HANG_UP_LOOK: Duration = Duration::from_millis(50);
+
 /// See the module's head.
 pub(super) struct Http1Io<T: Reset> {
     inner: T,
@@ -25,6 +29,8 @@ pub(super) struct Http1Io<T: Reset> {
     deadlines: Deadlines,
     /// Since when that is waited for which is to come next, when it has been waited for.
     waits: Option<(Awaits, Instant)>,
+    /// When the last body ended that came behind its answer.
+    read_over: Option<Instant>,
     /// Fires at the deadline or before: it is not moved for each request.
     timer: Option<Pin<Box<Sleep>>>,
     /// There while the caller takes nothing.
@@ -41,6 +47,7 @@ impl<T: Reset> Http1Io<T> {
             intake: Intake::new(bounds),
             deadlines,
             waits: None,
+            read_over: None,
             timer: None,
             unread: None,
             linger: None,
@@ -58,7 +65,9 @@ impl<T: Reset> Http1Io<T> {
         let awaits = self.intake.awaits();
         let since = match awaits {
             // The first of a connection, or one after an answer.
-            Awaits::Request => self.shared.idle_since(),
+            Awaits::Request => self.shared.idle_since().max(self.read_over.unwrap_or(self.shared.idle_since())),
+            // Nobody waits for the rest of a body whose answer is on its way: that is what is waited for.
+            Awaits::Body if self.shared.begun() == self.intake.heads() => return Poll::Pending,
             Awaits::Head | Awaits::Body => match self.waits {
                 Some((waited, since)) if waited == awaits => since,
                 _ => self.waits.insert((awaits, Instant::now())).1,
@@ -93,6 +102,17 @@ impl<T: Reset> Http1Io<T> {
                 return Poll::Ready(awaits);
             }
         }
+    }
+
+    /// Looks from time to time whether the caller is still there. Ready, as at the end of what can be read, when not.
+    fn poll_hung_up(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.inner.is_hung_up() {
+            self.set_timer(Instant::now() + HANG_UP_LOOK);
+            if let Some(timer) = &mut self.timer {
+                ready!(timer.as_mut().poll(cx));
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn set_timer(&mut self, at: Instant) {
@@ -186,7 +206,8 @@ impl<T: AsyncRead + AsyncWrite + Reset + Unpin> AsyncRead for Http1Io<T> {
                 }
             }
             if !this.intake.has_room() {
-                return Poll::Pending;
+                // What is not read cannot tell that the caller has gone.
+                return if this.intake.is_refused() { Poll::Pending } else { this.poll_hung_up(cx) };
             }
             let before = buf.filled().len();
             let read = Pin::new(&mut this.inner).poll_read(cx, buf);
@@ -210,12 +231,16 @@ impl<T: AsyncRead + AsyncWrite + Reset + Unpin> AsyncRead for Http1Io<T> {
             if come.is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            if this.intake.awaits() == Awaits::Body {
+            let was_body = this.intake.awaits() == Awaits::Body;
+            if was_body {
                 this.waits = None;
             }
             match this.intake.push(come) {
                 Ok(passed) => {
                     buf.set_filled(before + passed);
+                    if was_body && this.intake.is_answering() && this.shared.answered() == this.intake.heads() {
+                        this.read_over = Some(Instant::now());
+                    }
                     if passed > 0 {
                         this.waits = None;
                         return Poll::Ready(Ok(()));

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, Request, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
@@ -27,7 +28,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, Interest};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -54,17 +55,30 @@ pub(super) enum Listener {
 pub(super) trait Reset {
     /// From now on, closing it resets it.
     fn reset_on_close(&self) -> std::io::Result<()>;
+
+    /// Whether the other side has closed it, as far as is known without reading on.
+    fn is_hung_up(&self) -> bool;
 }
 
 impl Reset for TcpStream {
     fn reset_on_close(&self) -> std::io::Result<()> {
         self.set_zero_linger()
     }
+
+    fn is_hung_up(&self) -> bool {
+        self.ready(Interest::READABLE)
+            .now_or_never()
+            .is_some_and(|ready| ready.is_ok_and(|ready| ready.is_read_closed()))
+    }
 }
 
 impl Reset for TlsStream<TcpStream> {
     fn reset_on_close(&self) -> std::io::Result<()> {
         self.get_ref().0.set_zero_linger()
+    }
+
+    fn is_hung_up(&self) -> bool {
+        self.get_ref().0.is_hung_up()
     }
 }
 
@@ -97,6 +111,7 @@ pub(super) async fn serve(
                 Listener::Edge => handle::handle(request, &edge, &peer).await,
                 Listener::Redirect => handle::redirect(&request, &edge),
             };
+            shared.begin_answer();
             shared.set_unread(response.body().unread().cloned());
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 shared.set_raw();

@@ -21,6 +21,8 @@ pub(in crate::edge) struct Shared {
     reset: AtomicBool,
     /// The connection has left HTTP behind.
     raw: AtomicBool,
+    /// Requests whose answer has begun.
+    begun: AtomicUsize,
     /// Requests whose answer is over.
     answered: AtomicUsize,
     opened: Instant,
@@ -40,6 +42,7 @@ impl Shared {
             interim: Queue::new(),
             reset: AtomicBool::new(false),
             raw: AtomicBool::new(false),
+            begun: AtomicUsize::new(0),
             answered: AtomicUsize::new(0),
             opened: Instant::now(),
             idle_since: AtomicU64::new(0),
@@ -75,6 +78,15 @@ impl Shared {
 
     pub(super) fn is_raw(&self) -> bool {
         self.raw.load(Ordering::Acquire)
+    }
+
+    /// One more answer has begun: nobody waits for the rest of its request's body.
+    pub(super) fn begin_answer(&self) {
+        self.begun.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn begun(&self) -> usize {
+        self.begun.load(Ordering::Acquire)
     }
 
     pub(super) fn answered(&self) -> usize {

@@ -15,9 +15,59 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{H2_IDLE_FRAMES, H2_IDLE_FRAMES_A_SECOND};
 
-/// Length of the client's preface (RFC 9113 §3.4) and of a frame's header (§4.1).
+/// Length of the client's preface (RFC 9113 §3.4).
 const PREFACE: usize = 24;
+
+/// Length of a frame's header (RFC 9113 §4.1), and of one with all of a WINDOW_UPDATE (§6.9).
 const FRAME_HEADER: usize = 9;
+const WHOLE_UPDATE: usize = FRAME_HEADER + 4;
+const WINDOW_UPDATE: u8 = 8;
+
+/// The beginning of a frame, as far as it has come.
+#[derive(Debug, Default)]
+struct Header {
+    bytes: [u8; WHOLE_UPDATE],
+    have: usize,
+}
+
+impl Header {
+    /// Takes one byte more; `true` when it is all there.
+    fn push(&mut self, byte: u8) -> bool {
+        if let Some(place) = self.bytes.get_mut(self.have) {
+            *place = byte;
+        }
+        self.have += 1;
+        self.have == WHOLE_UPDATE || self.have == FRAME_HEADER && !self.is_update()
+    }
+
+    fn is_update(&self) -> bool {
+        self.kind() == WINDOW_UPDATE && self.length() == WHOLE_UPDATE - FRAME_HEADER
+    }
+
+    fn length(&self) -> usize {
+        let [high, middle, low, ..] = self.bytes;
+        u32::from_be_bytes([0, high, middle, low]) as usize
+    }
+
+    fn kind(&self) -> u8 {
+        self.bytes[3]
+    }
+
+    fn flags(&self) -> u8 {
+        self.bytes[4]
+    }
+
+    /// Of a WINDOW_UPDATE; what is none gives nothing back.
+    fn increment(&self) -> u32 {
+        let [.., a, b, c, d] = self.bytes;
+        if self.is_update() { u32::from_be_bytes([a & 0x7f, b, c, d]) } else { 0 }
+    }
+
+    /// What of the frame is still to come.
+    fn rest(&self) -> usize {
+        (FRAME_HEADER + self.length()).saturating_sub(self.have)
+    }
+}
 
 /// What a request allows: its window updates, priorities, and a ping or two.
 const A_REQUEST: i64 = 8;
@@ -29,6 +79,13 @@ const A_RESET: i64 = 12;
 /// piece by piece send two window updates for each.
 const A_PIECE: i64 = 4;
 const BYTES_A_FRAME: i64 = 16;
+
+/// The least that a window update which costs nothing gives back, bytes. Callers give back what they have read, and may
+/// do so long after it was sent; a window has an end (RFC 9113 §6.9.1), and so have updates of this size.
+const A_WINDOW_UPDATE: u32 = 256;
+
+/// What can be saved up: a caller may read, and so give back, all at once what was sent piece by piece.
+const MAX_SAVED: i64 = 100_000;
 
 /// Frames that a connection may still send for nothing.
 #[derive(Debug)]
@@ -70,8 +127,8 @@ impl Meter {
 
     fn allow(&self, frames: i64) {
         // What was saved up is bounded, like everything.
-        if self.left.fetch_add(frames, Ordering::Relaxed) > i64::from(H2_IDLE_FRAMES) {
-            self.left.store(H2_IDLE_FRAMES.into(), Ordering::Relaxed);
+        if self.left.fetch_add(frames, Ordering::Relaxed) > MAX_SAVED {
+            self.left.store(MAX_SAVED, Ordering::Relaxed);
         }
     }
 
@@ -84,15 +141,16 @@ impl Meter {
         let now = Instant::now();
         let millis = i64::try_from((now - *filled).as_millis()).unwrap_or(i64::MAX);
         *filled = now;
-        self.allow(millis.saturating_mul(H2_IDLE_FRAMES_A_SECOND.into()) / 1000);
+        let refill = millis.saturating_mul(H2_IDLE_FRAMES_A_SECOND.into()) / 1000;
+        self.allow(refill.min(H2_IDLE_FRAMES.into()));
         self.left.load(Ordering::Relaxed) >= 0
     }
 
-    fn count(&self, kind: u8, flags: u8, length: usize) -> bool {
+    fn count(&self, frame: &Header) -> bool {
         const END_STREAM: u8 = 1;
-        match kind {
+        match frame.kind() {
             // DATA that carries something, or ends something.
-            0 if length > 0 || flags & END_STREAM != 0 => true,
+            0 if frame.length() > 0 || frame.flags() & END_STREAM != 0 => true,
             // HEADERS
             1 => {
                 self.allow(A_REQUEST);
@@ -100,6 +158,7 @@ impl Meter {
             }
             // RST_STREAM
             3 => self.take(A_RESET),
+            WINDOW_UPDATE if frame.increment() >= A_WINDOW_UPDATE => true,
             _ => self.take(1),
         }
     }
@@ -112,9 +171,7 @@ pub(super) struct Metered<T> {
     meter: Arc<Meter>,
     /// Bytes up to the next frame's header.
     skip: usize,
-    /// What of that header has come.
-    header: [u8; FRAME_HEADER],
-    have: usize,
+    header: Header,
     /// The caller's system has no room.
     is_full: bool,
 }
@@ -122,8 +179,7 @@ pub(super) struct Metered<T> {
 impl<T> Metered<T> {
     pub(super) fn new(inner: T) -> (Self, Arc<Meter>) {
         let meter = Arc::new(Meter::new());
-        let metered =
-            Self { inner, meter: meter.clone(), skip: PREFACE, header: [0; FRAME_HEADER], have: 0, is_full: false };
+        let metered = Self { inner, meter: meter.clone(), skip: PREFACE, header: Header::default(), is_full: false };
         (metered, meter)
     }
 
@@ -143,16 +199,10 @@ impl<T> Metered<T> {
             bytes = bytes.get(skipped..).unwrap_or_default();
             let Some((&byte, rest)) = bytes.split_first() else { return true };
             bytes = rest;
-            if let Some(place) = self.header.get_mut(self.have) {
-                *place = byte;
-            }
-            self.have += 1;
-            if self.have == FRAME_HEADER {
-                let [high, middle, low, kind, flags, ..] = self.header;
-                let length = u32::from_be_bytes([0, high, middle, low]) as usize;
-                self.have = 0;
-                self.skip = length;
-                if !self.meter.count(kind, flags, length) {
+            if self.header.push(byte) {
+                let frame = std::mem::take(&mut self.header);
+                self.skip = frame.rest();
+                if !self.meter.count(&frame) {
                     return false;
                 }
             }
@@ -237,6 +287,8 @@ mod tests {
     fn requests_and_bodies_are_not() {
         assert_eq!(taken(&frame(1, 5, b"head"), 100), 5_000);
         assert_eq!(taken(&frame(0, 0, b"data"), 100), 5_000);
+        assert_eq!(taken(&frame(8, 0, &4096_u32.to_be_bytes()), 5), 5_000, "what was read is given back");
+        assert!(taken(&frame(8, 0, &1_u32.to_be_bytes()), 5) < 1_100, "byte by byte");
         let polite = [frame(1, 5, b"head"), frame(6, 0, &[0; 8]), frame(8, 0, &[0; 4])].concat();
         assert_eq!(taken(&polite, 100), 5_000);
     }

@@ -12,6 +12,7 @@ mod send;
 
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -129,6 +130,7 @@ async fn stream(
     let peer = Peer { interim: Some(Interim::Http2(respond.clone())), ..peer };
     let (unread, rest) = (!request.body().is_end_stream()).then(oneshot::channel).unzip();
     let request = request.map(|stream| RequestBody::new(stream, unread, limits.deadlines.body));
+    let answered = request.body().answered();
     let mut response = tokio::select! {
         response = async {
             if request.headers().len() > limits.fields {
@@ -143,6 +145,7 @@ async fn stream(
     {
         response.headers_mut().insert(header::DATE, date);
     }
+    answered.store(true, Ordering::Release);
     let (parts, body) = response.into_parts();
     let caller = Caller { unread: body.unread().cloned(), patience: limits.deadlines.reader, meter };
     let is_end = body.is_end_stream();

@@ -1,6 +1,8 @@
 //! A request's body on its way from the caller.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -17,6 +19,8 @@ pub(super) struct RequestBody {
     /// Where it goes when nobody reads on.
     unread: Option<oneshot::Sender<RequestBody>>,
     deadline: Duration,
+    /// The answer has begun: nobody waits for the rest of this.
+    answered: Arc<AtomicBool>,
     /// Runs out at the deadline, when it was waited for.
     timer: Option<Pin<Box<Sleep>>>,
     is_waiting: bool,
@@ -25,11 +29,19 @@ pub(super) struct RequestBody {
 impl RequestBody {
     /// `stream` may be silent for `deadline`. What of it nobody reads goes to `unread`.
     pub(super) fn new(stream: RecvStream, unread: Option<oneshot::Sender<RequestBody>>, deadline: Duration) -> Self {
-        Self { stream: Some(stream), unread, deadline, timer: None, is_waiting: false }
+        Self { stream: Some(stream), unread, deadline, answered: Arc::default(), timer: None, is_waiting: false }
+    }
+
+    /// To be set when the answer has begun.
+    pub(super) fn answered(&self) -> Arc<AtomicBool> {
+        self.answered.clone()
     }
 
     /// Nothing has come. Ready when it is too late for it.
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.answered.load(Ordering::Acquire) {
+            return Poll::Pending;
+        }
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(self.deadline)));
         if !std::mem::replace(&mut self.is_waiting, true) {
             timer.as_mut().reset(Instant::now() + self.deadline);

@@ -4,13 +4,14 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
 use h2::{Reason, SendStream};
-use http_body::Body;
+use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 
 use super::meter::Meter;
-use crate::edge::body::EdgeBody;
+use crate::edge::body::{BodyError, EdgeBody};
 use crate::edge::reader;
 use crate::tunnels::Unread;
 
@@ -24,12 +25,22 @@ pub(super) struct Caller {
     pub(super) meter: Arc<Meter>,
 }
 
+/// As large as a frame is unless the caller takes larger ones (RFC 9113 §4.2).
+const FRAME: usize = 16 << 10;
+
+/// What a body gives when it is asked; `None` at its end.
+type Next = Option<Result<Frame<Bytes>, BodyError>>;
+
 /// Sends `body`, as fast as the caller reads it.
 pub(super) async fn send_body(mut body: EdgeBody, mut send: SendStream<Bytes>, caller: &Caller) {
+    let mut ahead: Option<Next> = None;
     loop {
-        let frame = tokio::select! {
-            frame = body.frame() => frame,
-            _ = poll_fn(|cx| send.poll_reset(cx)) => return,
+        let frame = match ahead.take() {
+            Some(frame) => frame,
+            None => tokio::select! {
+                frame = body.frame() => frame,
+                _ = poll_fn(|cx| send.poll_reset(cx)) => return,
+            },
         };
         // An error of `send` is a connection or stream that is gone: there is nobody left to answer.
         let sent = match frame {
@@ -43,7 +54,9 @@ pub(super) async fn send_body(mut body: EdgeBody, mut send: SendStream<Bytes>, c
             Some(Err(_)) => return send.send_reset(Reason::INTERNAL_ERROR),
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(piece) => {
-                    let is_end = body.is_end_stream();
+                    let (piece, next) = gather(piece, &mut body);
+                    let is_end = next.is_none() && body.is_end_stream();
+                    ahead = next;
                     match send_data(piece, is_end, &mut send, caller).await {
                         Ok(()) if is_end => return,
                         sent => sent,
@@ -63,6 +76,36 @@ pub(super) async fn send_body(mut body: EdgeBody, mut send: SendStream<Bytes>, c
         };
         if sent.is_err() {
             return;
+        }
+    }
+}
+
+/// `first` and what is there behind it, up to a frame, and what came instead of more. A tunnel hands over what a packet
+/// holds; a frame and all that goes with it for each would cost more than the copy.
+fn gather(first: Bytes, body: &mut EdgeBody) -> (Bytes, Option<Next>) {
+    if first.len() >= FRAME || body.is_end_stream() {
+        return (first, None);
+    }
+    let mut gathered = BytesMut::new();
+    let whole = |gathered: BytesMut, first: Bytes| if gathered.is_empty() { first } else { gathered.freeze() };
+    loop {
+        let so_far = if gathered.is_empty() { first.len() } else { gathered.len() };
+        if so_far >= FRAME {
+            return (whole(gathered, first), None);
+        }
+        // Whoever polls next does so with a waker.
+        let next = match body.frame().now_or_never() {
+            None => return (whole(gathered, first), None),
+            Some(next) => next,
+        };
+        match next {
+            Some(Ok(frame)) if frame.is_data() => {
+                if gathered.is_empty() {
+                    gathered.extend_from_slice(&first);
+                }
+                gathered.extend_from_slice(frame.data_ref().map_or(&[][..], |piece| piece));
+            }
+            other => return (whole(gathered, first), Some(other)),
         }
     }
 }
