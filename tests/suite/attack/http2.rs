@@ -1,110 +1,33 @@
 //! HTTP/2 that is nothing but work, against a relay in a process of its own: each attack ends with its connection, or is
 //! held to what one connection may cost; the process stays small; and other callers get their answers all the while.
 
-use std::path::Path;
 use std::pin::Pin;
-use std::process::Stdio;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use axum::routing::any;
-use gantz_agent::{Agent, RelayAddress, Trust};
 use gantz_tests::client::{self, Io};
-use gantz_tests::{DOMAIN, Origin, binaries, canary, lasting_port, within, world};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
-use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
 use crate::frames::*;
+use crate::others::Others;
+use crate::target::Target;
 
 /// The code of a peer that does too much (RFC 9113 §7).
 const ENHANCE_YOUR_CALM: u32 = 11;
 /// By how much the process may grow at any moment, bytes: far above what one connection is allowed to hold, and far
 /// below what each of the attacks is made of.
-const GROWTH: u64 = 128 << 20;
+const GROWTH: u64 = 192 << 20;
 /// Answers of a megabyte that are more than a tunnel may have on its way, by far; and as many as one connection has.
 const UNREAD: usize = 256;
 /// How long the relay waits for a caller.
 const DEADLINE: Duration = Duration::from_secs(3);
-/// Answers that another caller gets while an attack is under way, and before it.
-const OTHERS: usize = 200;
 /// More frames than anybody has a use for.
 const MANY: u32 = 100_000;
 
-/// A relay in its own process, and two tunnels to a local server in this one.
-struct Target {
-    process: Child,
-    port: u16,
-    pem: String,
-    host: String,
-    /// Another tunnel of the same relay.
-    other: String,
-    token: String,
-    _agents: [Agent; 2],
-    _server: Arc<Origin>,
-    _state: tempfile::TempDir,
-    _output: JoinSet<()>,
-}
-
-/// A tunnel to `server`.
-async fn open(pem: &str, port: u16, server: &Origin) -> Agent {
-    let trust = Trust::Only(vec![CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()]);
-    let address = RelayAddress { host: "127.0.0.1".into(), port };
-    let target = format!("http://{}", server.address()).parse().unwrap();
-    let mut config = gantz_agent::Config::new(address, trust, target);
-    config.access_key = Some(canary::access_key());
-    config.policy = world::policy(&canary::token());
-    Agent::start(config, Arc::new(|_| {})).await.expect("the agent starts")
-}
-
 impl Target {
-    async fn start() -> Self {
-        Self::start_with(&[]).await
-    }
-
-    /// One that is told more.
-    async fn start_with(flags: &[&str]) -> Self {
-        let state = tempfile::tempdir().unwrap();
-        let port = lasting_port();
-        let mut process = Command::new(binaries::gantz_relay())
-            .args(["serve", "--domain", DOMAIN, "--access", "open", "--tls", "self-signed"])
-            .args([format!("--listen=127.0.0.1:{port}"), "--admin-listen=127.0.0.1:0".into()])
-            .arg(format!("--state-dir={}", state.path().display()))
-            .args(flags)
-            .current_dir(state.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let serves = async { while !lines.next_line().await.unwrap().expect("it serves").contains("relay serves") {} };
-        within("the relay", serves).await;
-        let mut output = JoinSet::new();
-        output.spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-
-        let pem = std::fs::read_to_string(state.path().join("ca.pem")).unwrap();
-        let big = vec![b'x'; 1 << 20];
-        let router = Router::new()
-            .route("/big", any(async move || big.clone()))
-            // Takes a body for as long as it comes.
-            .fallback(any(async |body: axum::body::Bytes| format!("{}", body.len())));
-        let server = Origin::axum(router);
-        let server = Arc::new(server);
-        let (first, second) = (open(&pem, port, &server).await, open(&pem, port, &server).await);
-        let host = |agent: &Agent| format!("{}.{DOMAIN}", agent.welcome().name);
-        let (host, other) = (host(&first), host(&second));
-        let token = canary::TOKEN.to_owned();
-        let _agents = [first, second];
-        Self { process, port, pem, host, other, token, _agents, _server: server, _state: state, _output: output }
-    }
-
     /// TLS with HTTP/2 chosen.
     async fn connect(&self) -> Pin<Box<dyn Io>> {
         let tcp = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
@@ -132,31 +55,6 @@ impl Target {
         frame(HEADERS, END_HEADERS | END_STREAM, stream, &self.request("GET", path))
     }
 
-    fn caller(&self) -> reqwest::Client {
-        reqwest::Client::builder()
-            .tls_backend_preconfigured(client::trusting(&self.pem, &[b"h2"]))
-            .resolve(&self.host, ([127, 0, 0, 1], self.port).into())
-            .resolve(&self.other, ([127, 0, 0, 1], self.port).into())
-            .no_proxy()
-            .build()
-            .unwrap()
-    }
-
-    /// A call that has nothing to do with the attack.
-    async fn call(&self, caller: &reqwest::Client, host: &str) {
-        let request = caller.post(format!("https://{host}:{}/", self.port)).bearer_auth(&self.token).body("ok");
-        let answer = within("another caller's answer", request.send()).await.unwrap();
-        assert_eq!((answer.status().as_u16(), answer.text().await.unwrap().as_str()), (200, "2"));
-    }
-
-    /// A size of the process, bytes: `VmRSS` now, `VmHWM` at its largest.
-    fn size(&self, what: &str) -> u64 {
-        let path = Path::new("/proc").join(self.process.id().expect("it runs").to_string()).join("status");
-        let status = std::fs::read_to_string(path).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':')).expect("a line");
-        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
-    }
-
     /// As [`withstands_at`](Self::withstands_at), and the other caller calls the tunnel that is attacked.
     async fn withstands<T>(&self, what: &str, attack: impl AsyncFn() -> T) -> T {
         self.withstands_at(what, &self.host, attack).await
@@ -165,50 +63,18 @@ impl Target {
     /// Runs `attack` again and again, until another caller of `host` on another connection has had its answers meanwhile.
     async fn withstands_at<T>(&self, what: &str, host: &str, attack: impl AsyncFn() -> T) -> T {
         let before = self.size("VmRSS");
-        let caller = self.caller();
-        self.call(&caller, host).await;
-        let (quiet, meanwhile) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
-        let timed = async |took: &Mutex<Vec<Duration>>| {
-            let started = Instant::now();
-            self.call(&caller, host).await;
-            took.lock().unwrap().push(started.elapsed());
-        };
-        for _ in 0..OTHERS {
-            timed(&quiet).await;
-        }
-        let others = async {
-            loop {
-                timed(&meanwhile).await;
+        let attacks = async |others: &Others| loop {
+            let outcome = attack().await;
+            if others.are_enough() {
+                return outcome;
             }
         };
-        let attacks = async {
-            loop {
-                let outcome = attack().await;
-                if meanwhile.lock().unwrap().len() >= OTHERS {
-                    return outcome;
-                }
-            }
-        };
-        let outcome = tokio::select! {
-            outcome = attacks => outcome,
-            () = others => unreachable!("it goes on calling"),
-        };
-        self.call(&caller, host).await;
+        let outcome = self.beside(what, host, attacks).await;
         let peak = self.size("VmHWM");
-        let calls = meanwhile.lock().unwrap().len();
-        let [quiet, meanwhile] = [quiet, meanwhile].map(|took| percentiles(took.into_inner().unwrap()));
-        eprintln!("{what}: {calls} other calls meanwhile, p50 and p99 {meanwhile} ms, and {quiet} ms before");
-        eprintln!("{what}: {} KiB before, {} KiB at most", before >> 10, peak >> 10);
+        eprintln!("{what:<48} | {} KiB before, {} KiB at most", before >> 10, peak >> 10);
         assert!(peak < before + GROWTH, "{what}: from {before} to {peak} bytes");
         outcome
     }
-}
-
-/// To be reported, never judged: other tests run beside this one.
-fn percentiles(mut took: Vec<Duration>) -> String {
-    took.sort_unstable();
-    let at = |percent: usize| took[(took.len() - 1) * percent / 100].as_secs_f64() * 1e3;
-    format!("{:.2} and {:.2}", at(50), at(99))
 }
 
 /// The numbers of a client's streams.
@@ -216,10 +82,11 @@ fn streams() -> impl Iterator<Item = u32> {
     (1..2 * MANY).step_by(2)
 }
 
-/// Floods with what `say` has to say of each stream, and gives what came back when the relay had enough.
+/// Floods with what `say` has to say of each stream, and gives what came back when the relay had enough. The token's
+/// rate may be used up by that, which is for its owner to bear: the other caller calls another tunnel.
 async fn flood(target: &Target, what: &str, say: impl Fn(u32) -> Vec<u8>) -> Came {
     target
-        .withstands(what, async || {
+        .withstands_at(what, &target.other, async || {
             let mut peer = target.peer().await;
             let streams: Vec<_> = streams().collect();
             // Many to a write, as who wants to do much with little would.
@@ -227,6 +94,29 @@ async fn flood(target: &Target, what: &str, say: impl Fn(u32) -> Vec<u8>) -> Cam
             peer.closed(what).await
         })
         .await
+}
+
+/// What the machine itself makes of a thread that works while others call, and of an attack on somebody else: what the
+/// figures of the attacks are to be read against.
+#[tokio::test]
+async fn a_busy_machine_for_comparison() {
+    let (target, elsewhere) = (Target::start().await, Target::start().await);
+    let work = async || {
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_millis(50) {
+            std::hint::black_box(target.get(1, "/"));
+        }
+    };
+    target.withstands("no attack, a busy thread", work).await;
+    let ping = frame(PING, 0, 0, &[7; 8]).repeat(100);
+    for (what, other) in [("PING to another relay", &elsewhere), ("PING to the same relay", &target)] {
+        let attack = async || {
+            let mut peer = other.peer().await;
+            peer.flood((0..MANY / 100).map(|_| ping.clone())).await;
+            peer.closed(what).await
+        };
+        target.withstands_at(what, &target.other, attack).await;
+    }
 }
 
 #[tokio::test]
@@ -396,7 +286,7 @@ async fn answers_that_nobody_reads_are_given_up_and_all_others_have_theirs() {
         assert_eq!(came.frames[usize::from(HEADERS)], UNREAD, "{came:?}");
     }
     // What they took up is free again.
-    target.call(&target.caller(), &target.host).await;
+    target.caller(&target.host).call().await;
 }
 
 #[tokio::test]
@@ -418,5 +308,5 @@ async fn half_a_preface_and_then_nothing_is_closed_at_its_deadline() {
     let closed = async { while io.read_buf(&mut came).await.unwrap_or(0) > 0 {} };
     tokio::time::timeout(DEADLINE * 10, closed).await.expect("closed at last");
     assert!(started.elapsed() + Duration::from_secs(1) > DEADLINE, "{:?}", started.elapsed());
-    target.call(&target.caller(), &target.host).await;
+    target.caller(&target.host).call().await;
 }

@@ -1,7 +1,16 @@
-//! The edge under attack: bytes that two parsers of HTTP would read in two ways, and HTTP/2 that is nothing but work.
+//! The relay under attack: bytes that two parsers of HTTP would read in two ways, HTTP/2 that is nothing but work, callers
+//! who dawdle, too many of everything.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
+mod dawdle;
+mod files;
 mod frames;
 mod framing_cases;
+mod home;
 mod http2;
+mod limits;
+mod others;
+mod quic;
+mod slow;
 mod smuggling;
+mod target;
