@@ -196,6 +196,12 @@ impl Relay {
         self.ca.as_ref().map(|ca| ca.fingerprint.as_str())
     }
 
+    /// Cancelled, it ends a [`shutdown`](Self::shutdown) at once: what has not finished is cut, and agents are told.
+    #[must_use]
+    pub fn cut(&self) -> CancellationToken {
+        self.cut.clone()
+    }
+
     /// Stops accepting, tells the agents, lets streams finish for as long as the configuration says, and ends. `true`
     /// when everything had finished by itself.
     pub async fn shutdown(mut self) -> bool {
@@ -204,7 +210,9 @@ impl Relay {
             // The tunnels' task ends only after the cut: it is the last one.
             while self.tasks.len() > 1 && self.tasks.join_next().await.is_some() {}
         };
-        let drained = tokio::time::timeout(self.drain, edge_done).await.is_ok();
+        let cut = self.cut.clone();
+        let drained = tokio::time::timeout(self.drain, cut.run_until_cancelled(edge_done)).await;
+        let drained = matches!(drained, Ok(Some(())));
         self.cut.cancel();
         while self.tasks.join_next().await.is_some() {}
         if let Some(audit) = self.audit.take() {

@@ -3,6 +3,8 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::PathBuf;
+use std::pin::pin;
+use std::time::Duration;
 
 use gantz_cli::{Logs, Stop};
 use gantz_shared::failure::{Exit, Failure};
@@ -17,6 +19,9 @@ use crate::{Relay, Sockets, StartError};
 /// With port 0 the system chooses one for TCP; it is taken for UDP too, and this often another is tried when it is not
 /// free there.
 const PORT_TRIES: usize = 16;
+
+/// How long a second signal leaves to tell the agents.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 pub(super) fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
     Logs { format: args.log_format, filter: filter(args.verbose), variable: "GANTZ_RELAY_LOG" }.init()?;
@@ -46,8 +51,10 @@ async fn run(args: &ServeArgs, config: Config) -> Result<Exit, Failure> {
     }
     let signal = stop.signal().await;
     tracing::info!(signal, deadline = ?args.drain, "stopping: no new connections, open streams may finish");
+    let cut = relay.cut();
+    let mut shutdown = pin!(relay.shutdown());
     tokio::select! {
-        drained = relay.shutdown() => {
+        drained = &mut shutdown => {
             if drained {
                 tracing::info!("stopped: every stream had finished");
             } else {
@@ -55,6 +62,11 @@ async fn run(args: &ServeArgs, config: Config) -> Result<Exit, Failure> {
             }
         }
         signal = stop.signal() => {
+            // At once, but not without a word: agents that hear nothing wait for a relay that is gone.
+            cut.cancel();
+            if tokio::time::timeout(LAST_WORDS, shutdown).await.is_err() {
+                tracing::debug!("not everybody was told");
+            }
             tracing::warn!(signal, "second signal: stopped at once");
             return Ok(Exit::Cut);
         }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use gantz_shared::control::{self, FromAgent, FromRelay};
 use gantz_shared::limits::HANDSHAKE_DEADLINE;
 use gantz_shared::reset::CloseCode;
 use gantz_transport::control::{ControlReceiver, ControlSender, Error, channel};
 use gantz_transport::quic::Incoming;
-use gantz_transport::{Connection, Dropped};
+use gantz_transport::{Connection, Dropped, Lost};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -38,8 +39,13 @@ pub(super) async fn run(
         // First what the agent has said: a goodbye can come together with the connection's end.
         biased;
         ended = converse(greeter, &tunnel, &mut sender, &mut receiver) => ended,
-        lost = connection.closed() => Ended::Away(lost.to_string()),
+        lost = connection.closed() => Ended::of(&lost),
         () = stop.cancelled() => Ended::Stopping,
+    };
+    // The control stream has told of the end of its connection, and that has told why.
+    let ended = match (ended, connection.closed().now_or_never()) {
+        (Ended::Away(_), Some(lost)) => Ended::of(&lost),
+        (ended, _) => ended,
     };
     match &ended {
         Ended::Goodbye => connection.close(CloseCode::Done, "goodbye"),
@@ -112,6 +118,16 @@ enum Ended {
     Protocol(String),
     Away(String),
     Stopping,
+}
+
+impl Ended {
+    /// An agent that had no time for a goodbye may still have closed with one.
+    fn of(lost: &Lost) -> Self {
+        match lost {
+            Lost::Closed { code: Some(CloseCode::Done), .. } => Self::Goodbye,
+            other => Self::Away(other.to_string()),
+        }
+    }
 }
 
 impl std::fmt::Display for Ended {

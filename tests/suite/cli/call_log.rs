@@ -77,8 +77,10 @@ async fn two_tunnels_to_one_server_have_a_file_each() {
     let (relay, server, folder) = (RelayProcess::start().await, echo(), Folder::new());
     let mut names = Vec::new();
     let mut running = Vec::new();
-    for _ in 0..2 {
-        let mut one = run(&relay, &server, &folder, "--json").start();
+    // Of two projects of one user: a project has one tunnel at a time.
+    let home = folder.path().join("home");
+    for project in [folder.clone(), Folder::new()] {
+        let mut one = run(&relay, &server, &project, "--json").env("HOME", home.to_str().unwrap()).start();
         let ready: Value = serde_json::from_str(&one.stdout.line("ready").await).unwrap();
         names.push(ready["name"].as_str().unwrap().to_owned());
         running.push(one);

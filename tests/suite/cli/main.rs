@@ -10,6 +10,7 @@ mod contradictions;
 mod first_minute;
 mod help;
 mod json;
+mod kept;
 mod local_server;
 mod logs;
 mod precedence;

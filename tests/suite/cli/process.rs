@@ -146,9 +146,14 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// Its process number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
     /// Sends a signal by its name.
     pub(crate) async fn signal(&self, name: &str) {
-        let pid = self.child.id().expect("it runs").to_string();
+        let pid = self.id().to_string();
         let sent = Command::new("bash").args(["-c", r#"kill -s "$0" "$1""#, name, &pid]).status().await.unwrap();
         assert!(sent.success(), "kill -s {name} {pid}");
     }

@@ -23,7 +23,8 @@ pub(crate) const FILTERS: &[(&str, &str)] = &[
     // A port of the system's choice; those that the texts name have fewer digits.
     (r"(127\.0\.0\.1|localhost|\[::1\]|relay\.test):\d{5}\b", "$1:[PORT]"),
     (r"(TCP|UDP) port \d{5}\b", "$1 port [PORT]"),
-    (r"\b[a-z]+-[a-z]+-[0-9a-z]*[0-9][0-9a-z]*\b", "[NAME]"),
+    // A random name, and no flag.
+    (r"(^|[^-\w])[a-z]+-[a-z]+-[0-9a-z]{6}\b", "$1[NAME]"),
     (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "[TIME]"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d UTC now", "[TIME] now"),
     (r"([0-9A-F]{2}:){31}[0-9A-F]{2}", "[SHA-256]"),
