@@ -71,9 +71,17 @@ impl Agent {
     /// # Errors
     /// [`StartError`]
     pub async fn start(config: Config, observer: Observer) -> Result<Self, StartError> {
-        let upstream = Arc::new(Upstream::new(&config).map_err(StartError::Upstream)?);
         let tokens = Arc::new(Book::new(config.policy.tokens.clone()));
-        let session = tunnel::open(&config, &tokens, None).await?;
+        Self::start_with(config, tokens, observer).await
+    }
+
+    /// As [`start`](Self::start), with these tokens in place of the policy's.
+    ///
+    /// # Errors
+    /// [`StartError`]
+    pub async fn start_with(config: Config, tokens: Arc<Book>, observer: Observer) -> Result<Self, StartError> {
+        let upstream = Arc::new(Upstream::new(&config).map_err(StartError::Upstream)?);
+        let session = tunnel::open(&config, &tokens, config.resume.clone()).await?;
         let welcome = session.welcome().clone();
         let stop = CancellationToken::new();
         let tools = Arc::<ToolBook>::default();

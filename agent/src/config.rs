@@ -47,6 +47,8 @@ pub struct Config {
     pub access_key: Option<Secret>,
     /// The name the user asks for.
     pub name: Option<String>,
+    /// The ticket of a tunnel that was: its name again, if the relay still knows the ticket.
+    pub resume: Option<Secret>,
     /// Who may call.
     pub policy: Policy,
     /// The local server.
@@ -70,6 +72,7 @@ impl Config {
             trust,
             access_key: None,
             name: None,
+            resume: None,
             policy: Policy::default(),
             target,
             host_header: None,

@@ -16,6 +16,7 @@ pub mod control;
 pub mod demo;
 #[cfg(feature = "embedded-relay")]
 pub mod embedded;
+pub mod kept;
 pub mod permissions;
 pub mod tokens;
 pub mod tunnel;

@@ -26,19 +26,22 @@ pub(super) struct RunArgs {
     /// Who may call: holders of a token, which is printed (--auth), or everybody (--auth=none)
     #[arg(long, env = "GANTZ_AUTH", value_parser = auth, num_args = 0..=1, require_equals = true, default_missing_value = "token", value_name = "token|none")]
     pub(super) auth: Option<Auth>,
-    /// A token of your own instead of a fresh one, at least 22 characters (128 bits)
+    /// A token of your own instead of one of gantz's, at least 22 characters (128 bits)
     #[arg(long, env = "GANTZ_TOKEN", hide_env_values = true, value_name = "TOKEN", value_parser = secret)]
     pub(super) token: Option<Secret>,
-    /// How long the token lives, such as 90s, 15m or 24h; 0: for ever [default: 24h]
+    /// How long a fresh token lives, such as 90s, 15m or 24h; 0: for ever [default: 24h]
     #[arg(long, env = "GANTZ_TOKEN_TTL", value_name = "TIME", allow_hyphen_values = true)]
     pub(super) token_ttl: Option<Lifetime>,
+    /// A fresh URL and a fresh token, in place of those of the last run of this project
+    #[arg(long, env = "GANTZ_NEW", value_parser = BoolishValueParser::new(), num_args = 0, default_missing_value = "true")]
+    pub(super) new: Option<bool>,
     /// The relay [default: one inside this process, for this machine only]
     #[arg(long, env = "GANTZ_RELAY", value_name = "HOST[:PORT]")]
     pub(super) relay: Option<RelayAddress>,
     /// The relay's access key
     #[arg(long, env = "GANTZ_KEY", hide_env_values = true, value_name = "KEY", value_parser = secret)]
     pub(super) key: Option<Secret>,
-    /// The name to ask for [default: a random one]
+    /// The name to ask for [default: a random one, and then the same again]
     #[arg(long, env = "GANTZ_NAME", value_name = "NAME")]
     pub(super) name: Option<String>,
     /// The relay's own certificate authority, PEM [default: those of the system]

@@ -11,6 +11,7 @@ mod credentials;
 mod failures;
 mod file;
 mod inside;
+mod kept;
 mod lifetime;
 mod printer;
 mod run;

@@ -3,16 +3,18 @@
 use std::sync::{Arc, OnceLock};
 
 use gantz_cli::{Logs, Stop};
+use gantz_shared::control::Policy;
 use gantz_shared::failure::{Exit, Failure};
 use gantz_shared::name::Name;
 use http::StatusCode;
 #[cfg(unix)]
 use http::uri::PathAndQuery;
+use tokio::sync::watch;
 
 use super::args::RunArgs;
-use super::credentials::{self, policy, trust};
+use super::credentials::{self, Origin, trust};
 use super::inside::{Inside, demo_tools};
-use super::lifetime::Lifetime;
+use super::kept::Tunnel;
 use super::printer::{Printer, Ready};
 use super::said::Said;
 use super::{call_log, contradictions, failures, file};
@@ -21,6 +23,7 @@ use crate::calls::Calls;
 use crate::config::{Config, UPSTREAM_TIMEOUT};
 #[cfg(unix)]
 use crate::control;
+use crate::kept::Keeper;
 use crate::upstream::probe::{self, Found};
 
 pub(super) fn run(mut args: RunArgs, mut said: Said) -> Result<Exit, Failure> {
@@ -30,10 +33,11 @@ pub(super) fn run(mut args: RunArgs, mut said: Said) -> Result<Exit, Failure> {
     check(&args)?;
     let printer = Printer::new(args.json.unwrap_or(false), args.log_requests.unwrap_or(false));
     // Before anything is begun, and to the end of everything.
+    let tunnel = Tunnel::take(&args, printer)?;
     let (calls, _kept) = call_log::open(&args, printer)?;
     let runtime = gantz_transport::runtime::build()
         .map_err(|error| Failure::new(Exit::Failed, "cannot start the runtime").why(error))?;
-    let result = runtime.block_on(open(args, calls, printer));
+    let result = runtime.block_on(open(args, &tunnel, calls, printer));
     // A name that is still being resolved must not keep the process.
     runtime.shutdown_background();
     result
@@ -61,14 +65,15 @@ fn check(args: &RunArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn open(args: RunArgs, calls: Calls, printer: Printer) -> Result<Exit, Failure> {
+async fn open(args: RunArgs, tunnel: &Tunnel, calls: Calls, printer: Printer) -> Result<Exit, Failure> {
     let mut inside = Inside::default();
     // From here on Ctrl-C means goodbye.
     let mut stop = Stop::new().map_err(|error| Failure::new(Exit::Failed, "cannot wait for signals").why(error))?;
-    let token = credentials::token(&args)?;
-    if token.is_none() {
+    let credentials = credentials::begin(&args, tunnel.tokens(), printer)?;
+    let first = credentials.book.first();
+    if first.is_none() {
         printer.note("warning: --auth=none: everybody who knows the URL can call your server");
-    } else if args.token_ttl == Some(Lifetime::Endless) {
+    } else if first.is_some_and(|first| first.expires.is_none()) {
         printer.note("warning: --token-ttl 0: this token lets its holders in for ever, or until you revoke it");
     }
     let (relay, trust) = match &args.relay {
@@ -93,7 +98,12 @@ async fn open(args: RunArgs, calls: Calls, printer: Printer) -> Result<Exit, Fai
     let config = Config {
         access_key: args.key.clone(),
         name: args.name.clone(),
-        policy: policy(&args, token.as_ref()),
+        resume: tunnel.ticket(),
+        policy: Policy {
+            open: credentials.origin == Origin::Open,
+            tokens: Vec::new(),
+            allowed_origins: args.allow_origin.clone(),
+        },
         host_header: args.host_header.clone(),
         upstream_headers: args.upstream_header.clone(),
         upstream_timeout: args.upstream_timeout.unwrap_or(UPSTREAM_TIMEOUT),
@@ -101,12 +111,18 @@ async fn open(args: RunArgs, calls: Calls, printer: Printer) -> Result<Exit, Fai
         ..Config::new(relay.clone(), trust, target)
     };
     let known = Arc::new(OnceLock::<String>::new());
+    let (opened, reopened) = watch::channel(None);
     let observer = Arc::new({
         let known = known.clone();
-        move |event: &crate::Event| printer.event(event, known.get().map_or("", String::as_str))
+        move |event: &crate::Event| {
+            if let crate::Event::Reconnected(welcome) = event {
+                opened.send_replace(Some(welcome.clone()));
+            }
+            printer.event(event, known.get().map_or("", String::as_str));
+        }
     });
     let started = tokio::select! {
-        started = Agent::start(config.clone(), observer) => started,
+        started = Agent::start_with(config.clone(), credentials.book.clone(), observer) => started,
         _ = stop.signal() => {
             printer.stopped();
             return Ok(Exit::Fine);
@@ -114,6 +130,8 @@ async fn open(args: RunArgs, calls: Calls, printer: Printer) -> Result<Exit, Fai
     };
     let mut agent = started.map_err(|error| failures::start(&error, &relay))?;
     let welcome = agent.welcome().clone();
+    // Before anybody hears of a token, so that it is the same after the worst of ends.
+    let keeper = tunnel.keep(&args, agent.tokens(), &welcome, reopened, printer).await;
 
     let path = tokio::select! {
         path = endpoint(&config, printer) => path,
@@ -133,17 +151,19 @@ async fn open(args: RunArgs, calls: Calls, printer: Printer) -> Result<Exit, Fai
     let url = format!("{}{path}", welcome.url);
     // Who reads that the tunnel is ready may talk to it.
     #[cfg(unix)]
-    let _control = control(&agent, &config, path, &url, printer);
+    let _control = control(&agent, &config, keeper.clone(), path, &url, printer);
+    tunnel.compare(&welcome, credentials.origin, printer);
+    let expires_at = agent.tokens().first().and_then(|first| first.expires);
     printer.ready(&Ready {
         url: &url,
         name: welcome.name.as_str(),
-        token: token.as_ref(),
-        life: credentials::life(&args),
-        expires_at: agent.tokens().list().first().and_then(|token| token.expires),
+        token: credentials.token.as_ref(),
+        life: credentials::left(&args, credentials.origin, expires_at),
+        expires_at,
         print_config: args.print_config,
         demo: args.demo == Some(true),
     });
-    drop(token);
+    drop(credentials);
     tokio::select! {
         ended = agent.ended() => Err(failures::ended(ended, &relay)),
         _ = stop.signal() => Ok(leave(agent, inside, &mut stop, printer).await),
@@ -152,7 +172,14 @@ async fn open(args: RunArgs, calls: Calls, printer: Printer) -> Result<Exit, Fai
 
 /// Lets `gantz token` and `gantz status` find this tunnel.
 #[cfg(unix)]
-fn control(agent: &Agent, config: &Config, path: &str, url: &str, printer: Printer) -> Option<control::Server> {
+fn control(
+    agent: &Agent,
+    config: &Config,
+    keeper: Option<Arc<Keeper>>,
+    path: &str,
+    url: &str,
+    printer: Printer,
+) -> Option<control::Server> {
     let tunnel = control::Tunnel {
         name: agent.welcome().name.to_string(),
         url: url.to_owned(),
@@ -164,6 +191,7 @@ fn control(agent: &Agent, config: &Config, path: &str, url: &str, printer: Print
     };
     let books = control::Books {
         tokens: agent.tokens().clone(),
+        keeper,
         tools: agent.tools().clone(),
         upstream: agent.upstream().clone(),
         // It comes out of a URL, or is one of ours.

@@ -14,6 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::message::{APPLY, Answer, Command, DEADLINE, MAX_LINE, Made, Refusal, Tunnel};
 use super::place::Place;
+use crate::kept::Keeper;
 use crate::permissions::ToolBook;
 use crate::tokens::{Book, Changed, Listed};
 use crate::upstream::{Upstream, tools};
@@ -23,6 +24,8 @@ use crate::upstream::{Upstream, tools};
 pub struct Books {
     /// The tunnel's tokens.
     pub tokens: Arc<Book>,
+    /// Keeps the tokens for the next run.
+    pub keeper: Option<Arc<Keeper>>,
     /// What is known of the local server's tools.
     pub tools: Arc<ToolBook>,
     /// The local server, and where it speaks MCP.
@@ -144,7 +147,13 @@ async fn answer(command: Command, tunnel: &Tunnel, books: &Books) -> Answer {
     }
 }
 
-async fn report(changed: Changed, Books { tokens: book, tools, .. }: &Books) -> Answer {
+async fn report(changed: Changed, Books { tokens: book, keeper, tools, .. }: &Books) -> Answer {
+    // A crash must not undo what was answered: a revoked token would be back.
+    if let Some(keeper) = keeper
+        && timeout(APPLY, keeper.has(changed.generation)).await.is_err()
+    {
+        tracing::warn!("the disk is slow: a change of tokens is not kept yet");
+    }
     let applied = timeout(APPLY, book.is_applied(changed.generation)).await.is_ok();
     let Changed { token, ids, .. } = changed;
     let tokens = book.list();

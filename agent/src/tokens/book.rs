@@ -16,7 +16,11 @@ use rand::rngs::SysRng;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use super::record::{First, Record, Snapshot, seconds};
 use crate::permissions::Permissions;
+
+/// What the token that a run begins with is called in logs and by `gantz token`, unless one before it still is.
+const FIRST_ID: &str = "run";
 
 /// Characters of a token's id behind its `t`; ids are names, not secrets.
 const ID_LEN: usize = 6;
@@ -38,6 +42,8 @@ struct Generations {
 #[derive(Debug)]
 struct Pages {
     entries: Vec<Entry>,
+    /// The one that the run shows; none once it is revoked.
+    first: Option<First>,
 }
 
 #[derive(Debug)]
@@ -112,28 +118,64 @@ pub struct Changed {
 }
 
 impl Book {
-    /// A book with what a tunnel begins with.
+    /// A book with what a tunnel begins with, of which the first is the one that the run shows.
     #[must_use]
     pub fn new(entries: Vec<TokenEntry>) -> Self {
-        let entries = entries.into_iter().map(|entry| Entry {
-            permissions: Arc::default(),
-            spec: Spec {
-                label: entry.label,
-                ttl: entry.ttl.map(Duration::from_secs),
-                rate: entry.rate,
-                permissions: Permissions::default(),
-            },
-            id: entry.id,
-            digest: entry.digest,
-            created: SystemTime::now(),
-            life: Life {
-                ttl: entry.ttl.map(|ttl| (Duration::from_secs(ttl), Instant::now())),
-                expires_at: entry.expires_at,
-            },
-            calls: 0,
-            last_used: None,
-        });
-        Self { pages: Mutex::new(Pages { entries: entries.collect() }), generations: watch::Sender::default() }
+        let first = entries.first().map(|entry| First { id: entry.id.clone(), secret: None });
+        Self::restored(Snapshot { first, records: entries.into_iter().map(Record::from).collect(), generation: 0 })
+    }
+
+    /// The book of a process that was; who has called with what begins anew.
+    #[must_use]
+    pub fn restored(snapshot: Snapshot) -> Self {
+        let entries = snapshot.records.into_iter().map(Entry::from).collect();
+        let mut pages = Pages { entries, first: snapshot.first };
+        pages.forget_dead();
+        Self { pages: Mutex::new(pages), generations: watch::Sender::default() }
+    }
+
+    /// Puts in front the token that the run begins with and shows; `is_brought`: its owner keeps it.
+    ///
+    /// # Errors
+    /// [`TokenError::Full`]
+    pub fn begin(&self, token: &Token, life: Option<Duration>, is_brought: bool) -> Result<(), TokenError> {
+        let mut pages = self.pages();
+        if pages.entries.len() >= MAX_TOKENS {
+            return Err(TokenError::Full);
+        }
+        // One that was rotated may have it for as long as its grace lasts.
+        let is_free = !pages.entries.iter().any(|entry| entry.id == FIRST_ID);
+        let id = if is_free { FIRST_ID.to_owned() } else { pages.fresh_id() };
+        let ttl = life.map(|life| life.as_secs());
+        let entry = TokenEntry { ttl, ..TokenEntry::new(id.clone(), token.digest()) };
+        pages.entries.insert(0, Record::from(entry).into());
+        pages.first = Some(First { id, secret: (!is_brought).then(|| token.clone()) });
+        Ok(())
+    }
+
+    /// The token that the run shows, unless it is revoked.
+    #[must_use]
+    pub fn first(&self) -> Option<Listed> {
+        let pages = self.pages();
+        let first = pages.first.as_ref()?;
+        pages.entries.iter().find(|entry| entry.id == first.id).map(Entry::listed)
+    }
+
+    /// All that outlives the process.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let pages = self.pages();
+        Snapshot {
+            generation: self.generations.borrow().newest,
+            first: pages.first.clone(),
+            records: pages.entries.iter().map(Entry::record).collect(),
+        }
+    }
+
+    /// Tells of whatever changes from now on.
+    #[must_use]
+    pub fn changes(&self) -> Changes {
+        Changes(self.generations.subscribe())
     }
 
     // A poisoned lock is used all the same: no change under it is made in more than one step.
@@ -159,10 +201,15 @@ impl Book {
     pub fn rotate(&self, which: Option<&str>, grace: Duration) -> Result<Changed, TokenError> {
         let mut pages = self.pages();
         let old = pages.newest(which)?;
-        let spec = pages.entries[old].spec.clone();
+        let (spec, retired) = (pages.entries[old].spec.clone(), pages.entries[old].id.clone());
         let (token, id) = pages.add(spec)?;
-        let old = &mut pages.entries[old];
-        let retired = old.id.clone();
+        if pages.first.as_ref().is_some_and(|first| first.id == retired) {
+            pages.first = Some(First { id: id.clone(), secret: Some(token.clone()) });
+        }
+        // Where it was may be another's place: making the new one has dropped the dead.
+        let Some(old) = pages.entries.iter_mut().find(|entry| entry.id == retired) else {
+            return Ok(self.changed(Some(token), vec![id]));
+        };
         old.life.ttl = Some((grace, Instant::now()));
         if grace.is_zero() {
             pages.entries.retain(|entry| entry.id != retired);
@@ -182,6 +229,7 @@ impl Book {
             return Err(pages.unknown(which));
         }
         pages.entries.retain(|entry| !ids.contains(&entry.id));
+        pages.first.take_if(|first| ids.contains(&first.id));
         Ok(self.changed(None, ids))
     }
 
@@ -211,13 +259,7 @@ impl Book {
     #[must_use]
     pub fn entries(&self) -> (u64, Vec<TokenEntry>) {
         let pages = self.pages();
-        let entries = pages.entries.iter().map(|entry| TokenEntry {
-            ttl: entry.life.ttl.map(|(ttl, since)| ttl.saturating_sub(since.elapsed()).as_secs()),
-            expires_at: entry.life.expires_at,
-            rate: entry.spec.rate,
-            label: entry.spec.label.clone(),
-            ..TokenEntry::new(entry.id.clone(), entry.digest)
-        });
+        let entries = pages.entries.iter().map(|entry| entry.record().entry());
         (self.generations.borrow().newest, entries.collect())
     }
 
@@ -258,6 +300,20 @@ impl Book {
     }
 }
 
+/// See [`Book::changes`].
+#[derive(Debug)]
+pub struct Changes(watch::Receiver<Generations>);
+
+impl Changes {
+    /// Waits for the next change: of the book, or of what the relay says about it. Cancel-safe.
+    pub async fn next(&mut self) {
+        if self.0.changed().await.is_err() {
+            // Nobody has the book any more.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
 impl Pages {
     fn add(&mut self, spec: Spec) -> Result<(Token, String), TokenError> {
         if let Some(label) = &spec.label {
@@ -294,11 +350,15 @@ impl Pages {
         }
     }
 
-    /// The newest token of an id or a label; the first one's line without either.
+    /// The newest token of an id or a label; without either the one that the run shows, or else the oldest one's line.
     fn newest(&self, which: Option<&str>) -> Result<usize, TokenError> {
         match which {
             Some(which) => self.entries.iter().rposition(|entry| entry.is(which)).ok_or_else(|| self.unknown(which)),
             None => {
+                let shown = self.first.as_ref().map(|first| &first.id);
+                if let Some(shown) = self.entries.iter().position(|entry| Some(&entry.id) == shown) {
+                    return Ok(shown);
+                }
                 let first = self.entries.first().ok_or(TokenError::None)?;
                 let label = first.spec.label.clone();
                 let newest = self.entries.iter().rposition(|entry| entry.spec.label == label);
@@ -328,11 +388,28 @@ impl Entry {
         self.id == which || self.spec.label.as_deref() == Some(which)
     }
 
+    /// Seconds that are left of a life that the relay has not been told of.
+    fn left(&self) -> Option<u64> {
+        self.life.ttl.map(|(ttl, since)| ttl.saturating_sub(since.elapsed()).as_secs())
+    }
+
+    fn record(&self) -> Record {
+        Record {
+            id: self.id.clone(),
+            digest: self.digest,
+            label: self.spec.label.clone(),
+            created: seconds(self.created),
+            life: self.spec.ttl.map(|life| life.as_secs()),
+            left: self.left(),
+            expires_at: self.life.expires_at,
+            rate: self.spec.rate,
+            permissions: self.spec.permissions.clone(),
+        }
+    }
+
     fn listed(&self) -> Listed {
         // Until the relay has told, by this machine's clock.
-        let ttl = self.life.ttl.map(|(ttl, since)| {
-            seconds(SystemTime::now()).saturating_add(ttl.saturating_sub(since.elapsed()).as_secs())
-        });
+        let ttl = self.left().map(|left| seconds(SystemTime::now()).saturating_add(left));
         Listed {
             id: self.id.clone(),
             label: self.spec.label.clone(),
@@ -346,8 +423,27 @@ impl Entry {
     }
 }
 
-fn seconds(at: SystemTime) -> u64 {
-    at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+impl From<Record> for Entry {
+    fn from(record: Record) -> Self {
+        Self {
+            permissions: Arc::new(record.permissions.clone()),
+            spec: Spec {
+                label: record.label,
+                ttl: record.life.map(Duration::from_secs),
+                rate: record.rate,
+                permissions: record.permissions,
+            },
+            id: record.id,
+            digest: record.digest,
+            created: UNIX_EPOCH.checked_add(Duration::from_secs(record.created)).unwrap_or(UNIX_EPOCH),
+            life: Life {
+                ttl: record.left.map(|left| (Duration::from_secs(left), Instant::now())),
+                expires_at: record.expires_at,
+            },
+            calls: 0,
+            last_used: None,
+        }
+    }
 }
 
 fn check_label(label: &str) -> Result<(), TokenError> {
@@ -406,72 +502,4 @@ impl fmt::Display for TokenError {
 impl std::error::Error for TokenError {}
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn book() -> Book {
-        Book::new(vec![TokenEntry { ttl: Some(3600), ..TokenEntry::new("run", Digest::of(b"first")) }])
-    }
-
-    fn ids(book: &Book) -> Vec<String> {
-        book.list().into_iter().map(|token| token.id).collect()
-    }
-
-    #[test]
-    fn a_rotated_token_lives_on_for_its_grace_and_not_longer_than_it_would_have() {
-        let book = book();
-        let changed = book.rotate(None, Duration::from_secs(600)).unwrap();
-        let (generation, entries) = book.entries();
-        assert_eq!(generation, changed.generation);
-        assert_eq!(entries.len(), 2);
-        assert!(entries[0].ttl.unwrap() <= 600);
-        assert!((3590..=3600).contains(&entries[1].ttl.unwrap()), "the new one lives as long as the old one was to");
-        assert!(bool::from(entries[1].digest.ct_eq(&changed.token.unwrap().digest())));
-        // Rotating again takes the newest one, not the retired one.
-        let again = book.rotate(None, Duration::ZERO).unwrap();
-        assert_eq!(ids(&book), ["run".to_owned(), again.ids[0].clone()]);
-    }
-
-    #[test]
-    fn revoking_takes_an_id_or_a_label() {
-        let book = book();
-        let ci = Spec { label: Some("ci".into()), ..Spec::default() };
-        let (first, second) = (book.add(ci.clone()).unwrap(), book.add(ci).unwrap());
-        assert_eq!(book.revoke("ci").unwrap().ids, [first.ids[0].clone(), second.ids[0].clone()]);
-        let error = book.revoke("nobody").unwrap_err();
-        assert_eq!(error.to_string(), "`nobody` is no token of this tunnel; one of run");
-        book.revoke("run").unwrap();
-        assert_eq!(book.rotate(None, Duration::ZERO).unwrap_err(), TokenError::None);
-    }
-
-    #[tokio::test]
-    async fn a_change_counts_when_the_relay_says_so() {
-        let book = book();
-        let changed = book.add(Spec { ttl: Some(Duration::from_secs(60)), ..Spec::default() }).unwrap();
-        book.untold(changed.generation - 1).await;
-        let (generation, entries) = book.entries();
-        let lives: Vec<_> =
-            entries.iter().map(|entry| TokenLife { id: entry.id.clone(), expires_at: Some(1_000) }).collect();
-        book.applied(generation, &lives);
-        book.is_applied(changed.generation).await;
-        let (_, entries) = book.entries();
-        assert!(entries.iter().all(|entry| entry.ttl.is_none() && entry.expires_at == Some(1_000)));
-    }
-
-    #[test]
-    fn what_is_no_label() {
-        for bad in ["", "a b", "a\n", &"x".repeat(MAX_LABEL + 1)] {
-            let spec = Spec { label: Some(bad.to_owned()), ..Spec::default() };
-            assert!(matches!(book().add(spec), Err(TokenError::Label(_))), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn there_is_a_most() {
-        let book = book();
-        for _ in 1..MAX_TOKENS {
-            book.add(Spec::default()).unwrap();
-        }
-        assert_eq!(book.add(Spec::default()).unwrap_err(), TokenError::Full);
-    }
-}
+mod tests;

@@ -1,0 +1,100 @@
+//! A book that changes, and one that comes back.
+
+use super::*;
+
+fn book() -> Book {
+    Book::new(vec![TokenEntry { ttl: Some(3600), ..TokenEntry::new("run", Digest::of(b"first")) }])
+}
+
+fn ids(book: &Book) -> Vec<String> {
+    book.list().into_iter().map(|token| token.id).collect()
+}
+
+#[test]
+fn a_rotated_token_lives_on_for_its_grace_and_not_longer_than_it_would_have() {
+    let book = book();
+    let changed = book.rotate(None, Duration::from_secs(600)).unwrap();
+    let (generation, entries) = book.entries();
+    assert_eq!(generation, changed.generation);
+    assert_eq!(entries.len(), 2);
+    assert!(entries[0].ttl.unwrap() <= 600);
+    assert!((3590..=3600).contains(&entries[1].ttl.unwrap()), "the new one lives as long as the old one was to");
+    assert!(bool::from(entries[1].digest.ct_eq(&changed.token.unwrap().digest())));
+    // Rotating again takes the newest one, not the retired one.
+    let again = book.rotate(None, Duration::ZERO).unwrap();
+    assert_eq!(ids(&book), ["run".to_owned(), again.ids[0].clone()]);
+}
+
+#[test]
+fn revoking_takes_an_id_or_a_label() {
+    let book = book();
+    let ci = Spec { label: Some("ci".into()), ..Spec::default() };
+    let (first, second) = (book.add(ci.clone()).unwrap(), book.add(ci).unwrap());
+    assert_eq!(book.revoke("ci").unwrap().ids, [first.ids[0].clone(), second.ids[0].clone()]);
+    let error = book.revoke("nobody").unwrap_err();
+    assert_eq!(error.to_string(), "`nobody` is no token of this tunnel; one of run");
+    book.revoke("run").unwrap();
+    assert_eq!(book.rotate(None, Duration::ZERO).unwrap_err(), TokenError::None);
+}
+
+#[tokio::test]
+async fn a_change_counts_when_the_relay_says_so() {
+    let book = book();
+    let changed = book.add(Spec { ttl: Some(Duration::from_secs(60)), ..Spec::default() }).unwrap();
+    book.untold(changed.generation - 1).await;
+    let (generation, entries) = book.entries();
+    let lives: Vec<_> =
+        entries.iter().map(|entry| TokenLife { id: entry.id.clone(), expires_at: Some(1_000) }).collect();
+    book.applied(generation, &lives);
+    book.is_applied(changed.generation).await;
+    let (_, entries) = book.entries();
+    assert!(entries.iter().all(|entry| entry.ttl.is_none() && entry.expires_at == Some(1_000)));
+}
+
+#[test]
+fn a_book_is_as_it_was_after_a_restart() {
+    let book = Book::restored(Snapshot::default());
+    let begun = Token::generate(&mut SysRng).unwrap();
+    book.begin(&begun, Some(Duration::from_secs(3600)), false).unwrap();
+    let ci = Spec { label: Some("ci".into()), rate: "100/min".parse().ok(), ..Spec::default() };
+    book.add(ci).unwrap();
+    // Which has no label either, and is not the one that the run shows.
+    book.add(Spec::default()).unwrap();
+    let rotated = book.rotate(None, Duration::from_secs(60)).unwrap();
+    let again = Book::restored(book.snapshot());
+    // Lives that the relay has not been told of are counted in whole seconds.
+    let tokens =
+        |book: &Book| -> Vec<_> { book.list().into_iter().map(|token| Listed { expires: None, ..token }).collect() };
+    assert_eq!(tokens(&again), tokens(&book));
+    assert_eq!(again.entries().1.len(), 4);
+    let first = again.snapshot().first.unwrap();
+    assert_eq!((first.secret, &first.id), (rotated.token, &rotated.ids[0]));
+    assert_eq!(rotated.ids[1], FIRST_ID);
+    // What takes its place lives as long as it was to.
+    let next = again.rotate(None, Duration::ZERO).unwrap();
+    let life = again.snapshot().records.iter().find(|record| record.id == next.ids[0]).unwrap().left;
+    assert!((3590..=3600).contains(&life.unwrap()));
+    again.revoke(&next.ids[0]).unwrap();
+    assert!(again.snapshot().first.is_none() && again.first().is_none());
+    // The old one has the name of the first one for as long as its grace lasts.
+    again.begin(&begun, None, true).unwrap();
+    let first = again.snapshot().first.unwrap();
+    assert!(first.id != FIRST_ID && first.secret.is_none());
+}
+
+#[test]
+fn what_is_no_label() {
+    for bad in ["", "a b", "a\n", &"x".repeat(MAX_LABEL + 1)] {
+        let spec = Spec { label: Some(bad.to_owned()), ..Spec::default() };
+        assert!(matches!(book().add(spec), Err(TokenError::Label(_))), "{bad:?}");
+    }
+}
+
+#[test]
+fn there_is_a_most() {
+    let book = book();
+    for _ in 1..MAX_TOKENS {
+        book.add(Spec::default()).unwrap();
+    }
+    assert_eq!(book.add(Spec::default()).unwrap_err(), TokenError::Full);
+}
