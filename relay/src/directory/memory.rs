@@ -13,7 +13,7 @@ use crate::tunnels::Tunnel;
 
 enum Entry {
     Here(Arc<Tunnel>),
-    Away { since: Instant, back: Arc<Notify> },
+    Away { since: Instant, claimed: u64, back: Arc<Notify> },
 }
 
 /// See the module's head.
@@ -42,7 +42,7 @@ impl Memory {
     fn found(&self, entry: Option<&Entry>) -> Found {
         match entry {
             Some(Entry::Here(tunnel)) => Found::Here(tunnel.clone()),
-            Some(Entry::Away { since, back }) if since.elapsed() < AWAY_KEPT => Found::Away(back.clone()),
+            Some(Entry::Away { since, back, .. }) if since.elapsed() < AWAY_KEPT => Found::Away(back.clone()),
             _ if self.restarted.is_some_and(|at| at.elapsed() < RETURN_WINDOW) => Found::Away(self.claimed.clone()),
             _ => Found::Unknown,
         }
@@ -70,12 +70,13 @@ impl Directory for Memory {
     fn claim(&self, tunnel: &Arc<Tunnel>, right: Right) -> Result<Option<Arc<Tunnel>>, ClaimError> {
         let mut entries = self.write();
         let name = tunnel.name();
-        let free = match entries.get(name) {
-            None => true,
-            Some(Entry::Away { since, .. }) => since.elapsed() >= AWAY_KEPT,
-            Some(Entry::Here(_)) => false,
+        let holder = match entries.get(name) {
+            Some(Entry::Here(holder)) => Some(holder.claimed()),
+            Some(Entry::Away { since, claimed, .. }) if since.elapsed() < AWAY_KEPT => Some(*claimed),
+            Some(Entry::Away { .. }) | None => None,
         };
-        if !free && right != Right::Ticket {
+        let free = holder.is_none();
+        if !free && !(right == Right::Ticket && holder == Some(tunnel.claimed())) {
             return Err(ClaimError::Taken(name.clone()));
         }
         if free && entries.len() >= self.max {
@@ -99,7 +100,10 @@ impl Directory for Memory {
             return;
         }
         if come_back {
-            entries.insert(tunnel.name().clone(), Entry::Away { since: Instant::now(), back: Arc::default() });
+            entries.insert(
+                tunnel.name().clone(),
+                Entry::Away { since: Instant::now(), claimed: tunnel.claimed(), back: Arc::default() },
+            );
             forget_surplus(&mut entries);
         } else {
             entries.remove(tunnel.name());

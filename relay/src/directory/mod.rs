@@ -41,7 +41,7 @@ pub(crate) enum Found {
 pub(crate) enum Right {
     /// None but to be the first.
     First,
-    /// The relay's own ticket says that the name is the claimant's.
+    /// The relay's own ticket says that the name is the claimant's, unless somebody else has claimed it since.
     Ticket,
 }
 

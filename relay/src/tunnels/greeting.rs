@@ -1,6 +1,7 @@
 //! The agent's first message and the relay's answer to it.
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use gantz_shared::control::{self, ControlError, FromAgent, FromRelay, Hello, RefusalCode, Refused, Secret, Welcome};
 use gantz_shared::name::Name;
@@ -40,7 +41,7 @@ impl Greeter {
                 let name = tunnel.name().clone();
                 let welcome = Welcome {
                     url: self.origin.replace('*', name.as_str()),
-                    resume: self.tickets.issue(&name, hello.access_key.as_ref()),
+                    resume: self.tickets.issue(&name, tunnel.claimed(), hello.access_key.as_ref()),
                     relay: concat!("gantz-relay/", env!("CARGO_PKG_VERSION")).to_owned(),
                     limits: control::Limits { max_body: self.limits.body },
                     lives: tunnel.lives(),
@@ -83,7 +84,7 @@ impl Greeter {
             let retry_after = Some(RETRY_FULL_SECS.into());
             return Err(Refused { code: RefusalCode::RelayFull, message, retry_after });
         }
-        let claim = |name: Name, right| {
+        let claim = |name: (Name, u64), right| {
             let tunnel = Tunnel::new(name, connection.clone(), hello.policy.clone(), &self.rates, self.limits.requests);
             self.directory.claim(&tunnel, right).map(|ghost| {
                 if let Some(ghost) = ghost {
@@ -94,15 +95,21 @@ impl Greeter {
         };
         let resumed = hello.resume.as_ref().and_then(|ticket| self.redeem(ticket, hello));
         if let Some(name) = resumed {
-            return claim(name, Right::Ticket).map_err(|error| unclaimed(&error));
+            match claim(name, Right::Ticket) {
+                // Somebody else has it since. Who wishes for no name gets another one.
+                Err(ClaimError::Taken(_)) if hello.wanted_name.is_none() => {}
+                claimed => return claimed.map_err(|error| unclaimed(&error)),
+            }
         }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+        let now = u64::try_from(now).unwrap_or(u64::MAX);
         if let Some(wanted) = &hello.wanted_name {
             let name = Name::parse(wanted).map_err(|error| refused(RefusalCode::InvalidName, error.to_string()))?;
-            return claim(name, Right::First).map_err(|error| unclaimed(&error));
+            return claim((name, now), Right::First).map_err(|error| unclaimed(&error));
         }
         let mut last = ClaimError::Full;
         for _ in 0..RANDOM_TRIES {
-            match claim(Name::random(&mut rand::rng()), Right::First) {
+            match claim((Name::random(&mut rand::rng()), now), Right::First) {
                 Ok(claimed) => return Ok(claimed),
                 Err(error @ ClaimError::Full) => return Err(unclaimed(&error)),
                 Err(error) => last = error,
@@ -112,11 +119,11 @@ impl Greeter {
     }
 
     /// The name of the agent's ticket, unless the agent now wishes for another one.
-    fn redeem(&self, ticket: &Secret, hello: &Hello) -> Option<Name> {
-        let name = self.tickets.redeem(ticket, hello.access_key.as_ref())?;
+    fn redeem(&self, ticket: &Secret, hello: &Hello) -> Option<(Name, u64)> {
+        let (name, claimed) = self.tickets.redeem(ticket, hello.access_key.as_ref())?;
         let wishes_otherwise =
             hello.wanted_name.as_deref().is_some_and(|wanted| !wanted.eq_ignore_ascii_case(name.as_str()));
-        (!wishes_otherwise).then_some(name)
+        (!wishes_otherwise).then_some((name, claimed))
     }
 }
 

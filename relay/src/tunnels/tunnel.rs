@@ -23,6 +23,7 @@ use crate::rates::Bucket;
 pub(crate) struct Tunnel {
     id: u64,
     name: Name,
+    claimed: u64,
     connection: Connection,
     open: bool,
     allowed_origins: Vec<String>,
@@ -57,7 +58,7 @@ pub(crate) enum OpenError {
 
 impl Tunnel {
     pub(crate) fn new(
-        name: Name,
+        (name, claimed): (Name, u64),
         connection: Connection,
         policy: Policy,
         rates: &Rates,
@@ -67,6 +68,7 @@ impl Tunnel {
         Arc::new(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             name,
+            claimed,
             unread: Arc::new(Unread::new(connection.clone())),
             connection,
             open: policy.open,
@@ -86,6 +88,12 @@ impl Tunnel {
 
     pub(crate) fn name(&self) -> &Name {
         &self.name
+    }
+
+    /// When its holder first claimed the name, milliseconds since 1970: the same for all that the holder opens with its
+    /// tickets.
+    pub(crate) fn claimed(&self) -> u64 {
+        self.claimed
     }
 
     /// Whether everybody may call, without a token.

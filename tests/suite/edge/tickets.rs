@@ -17,7 +17,7 @@ fn with(ticket: &Secret) -> Hello {
 async fn crashed(relay: &Relay, name: &str) -> Secret {
     let agent = open(relay, wanting(name)).await.unwrap();
     let (ticket, host, url) = (agent.welcome.resume.clone(), agent.host(), agent.welcome.url.clone());
-    agent.connection.close(CloseCode::Done, "crash");
+    agent.connection.close(CloseCode::Protocol, "crash");
     let caller = client::reqwest(relay, &host, false);
     within("the relay to notice", async {
         while caller.get(&url).send().await.unwrap().headers()["gantz-error"] != "agent_offline" {}
@@ -120,6 +120,32 @@ async fn a_ticket_outlives_the_relay_that_keeps_its_state() {
     assert_eq!(open(&after, with(&ticket)).await.unwrap().welcome.name, name);
     let without_state = relay().start_relay();
     assert_ne!(open(&without_state, with(&ticket)).await.unwrap().welcome.name, name);
+}
+
+/// Whoever has given a name up has no more right to it than others.
+#[tokio::test]
+async fn a_ticket_of_before_does_not_take_a_name_from_its_new_holder() {
+    let relay = short_hold();
+    let old = open(&relay, wanting("mine")).await.unwrap();
+    let ticket = old.welcome.resume.clone();
+    old.connection.close(CloseCode::Done, "goodbye");
+    let new = within("the name", async {
+        loop {
+            match open(&relay, wanting("mine")).await {
+                Ok(agent) => return agent,
+                Err(refused) => assert_eq!(refused.code, RefusalCode::NameTaken),
+            }
+        }
+    })
+    .await;
+    // Who wishes for the name is told; who only has the ticket gets another name.
+    let wish = Hello { wanted_name: Some("mine".into()), ..with(&ticket) };
+    assert_eq!(open(&relay, wish).await.err().expect("refused").code, RefusalCode::NameTaken);
+    assert_ne!(open(&relay, with(&ticket)).await.unwrap().welcome.name.as_str(), "mine");
+    assert_serves(&relay, &new).await;
+    // And the new holder's own ticket is good.
+    let back = open(&relay, with(&new.welcome.resume)).await.unwrap();
+    assert_serves(&relay, &back).await;
 }
 
 /// A 404 would be the end of a caller's session; of a name that the relay forgot with its restart it knows nothing yet.
