@@ -50,6 +50,7 @@ pub struct Agent {
     tools: Arc<ToolBook>,
     upstream: Arc<Upstream>,
     stop: CancellationToken,
+    cut: CancellationToken,
     running: JoinHandle<Result<(), OpenError>>,
 }
 
@@ -83,7 +84,7 @@ impl Agent {
         let upstream = Arc::new(Upstream::new(&config).map_err(StartError::Upstream)?);
         let session = tunnel::open(&config, &tokens, config.resume.clone()).await?;
         let welcome = session.welcome().clone();
-        let stop = CancellationToken::new();
+        let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
         let tools = Arc::<ToolBook>::default();
         let work = Arc::new(Work {
             upstream: upstream.clone(),
@@ -92,8 +93,8 @@ impl Agent {
             calls: config.calls.clone(),
             observer,
         });
-        let running = tokio::spawn(run(config, session, work, stop.clone()));
-        Ok(Self { welcome, tokens, tools, upstream, stop, running })
+        let running = tokio::spawn(run(config, session, work, stop.clone(), cut.clone()));
+        Ok(Self { welcome, tokens, tools, upstream, stop, cut, running })
     }
 
     /// What the relay opened.
@@ -134,6 +135,12 @@ impl Agent {
         }
     }
 
+    /// Cancelled, it ends a [`shutdown`](Self::shutdown) at once: requests in flight are cut, and the relay is told.
+    #[must_use]
+    pub fn cut(&self) -> CancellationToken {
+        self.cut.clone()
+    }
+
     /// Lets requests in flight finish for [`crate::config::GRACE`], says goodbye, and ends.
     pub async fn shutdown(mut self) {
         self.stop.cancel();
@@ -160,12 +167,13 @@ async fn run(
     mut session: tunnel::Session,
     work: Arc<Work>,
     stop: CancellationToken,
+    cut: CancellationToken,
 ) -> Result<(), OpenError> {
     loop {
         let ticket = session.welcome().resume.clone();
         // The wish is granted: from here on the ticket brings the name back, and another's claim to it does not stop us.
         config.name = Some(session.welcome().name.to_string());
-        let reason = match session.serve(&work, &stop).await {
+        let reason = match session.serve(&work, &stop, &cut).await {
             Ended::Stopped => return Ok(()),
             Ended::Replaced => return Err(OpenError::Replaced),
             Ended::Lost(reason) => reason,

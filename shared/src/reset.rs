@@ -25,10 +25,12 @@ pub enum StreamCode {
     UpstreamInvalid = 18,
     /// The local server broke off in mid-body.
     UpstreamLost = 19,
+    /// The agent is about to go, and takes no new request.
+    Leaving = 20,
 }
 
 impl StreamCode {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Dropped,
         Self::Protocol,
         Self::Cancelled,
@@ -39,6 +41,7 @@ impl StreamCode {
         Self::UpstreamTimeout,
         Self::UpstreamInvalid,
         Self::UpstreamLost,
+        Self::Leaving,
     ];
 
     /// The code on the wire.

@@ -48,10 +48,10 @@ pub(super) struct RunArgs {
     #[arg(long, env = "GANTZ_RELAY_CA", value_name = "FILE")]
     pub(super) relay_ca: Option<PathBuf>,
     /// Browser origins that may call, besides pages of this machine; `*`: every page
-    #[arg(long, env = "GANTZ_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    #[arg(long, env = "GANTZ_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', value_parser = origin)]
     pub(super) allow_origin: Vec<String>,
     /// What the local server gets as Host [default: its own host and port]
-    #[arg(long, env = "GANTZ_HOST_HEADER", value_name = "HOST")]
+    #[arg(long, env = "GANTZ_HOST_HEADER", value_name = "HOST", value_parser = host)]
     pub(super) host_header: Option<HeaderValue>,
     /// A field that every request to the local server gets, such as a credential of its own
     #[arg(long, env = "GANTZ_UPSTREAM_HEADER", hide_env_values = true, value_name = "NAME: VALUE", value_parser = header)]
@@ -125,12 +125,32 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 /// `NAME: VALUE`.
 pub(super) fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (name, value) = text.split_once(':').ok_or("it has no colon; a field is written like `Name: value`")?;
-    let name =
-        HeaderName::from_bytes(name.trim().as_bytes()).map_err(|_| "the part before the colon is no field name")?;
-    let mut value =
-        HeaderValue::from_str(value.trim()).map_err(|_| "the part after the colon cannot stand in a field")?;
+    let name = HeaderName::from_bytes(name.trim().as_bytes())
+        .map_err(|_| "the part before the colon is no field name; a field is written like `Name: value`")?;
+    let mut value = HeaderValue::from_str(value.trim())
+        .map_err(|_| "the part after the colon has a character, such as a line's end, that no field has; one line like `Name: value`")?;
     value.set_sensitive(true);
     Ok((name, value))
+}
+
+/// An origin as browsers write it (RFC 6454 §6.2), whatever its scheme: some editors have one of their own.
+pub(super) fn origin(text: &str) -> Result<String, String> {
+    let is_origin = text.split_once("://").is_some_and(|(scheme, host)| {
+        let is_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+        let is_host = |c: char| c.is_ascii_graphic() && !matches!(c, '/' | '?' | '#' | '@');
+        !scheme.is_empty() && scheme.chars().all(is_scheme) && !host.is_empty() && host.chars().all(is_host)
+    });
+    if is_origin || text == "*" {
+        return Ok(text.to_owned());
+    }
+    Err(format!("`{text}` is not an origin; https://app.example.com without a path, or * for every page"))
+}
+
+/// What can stand in `Host`.
+pub(super) fn host(text: &str) -> Result<HeaderValue, String> {
+    let bad = || format!("`{}` is not a host; localhost:8090, or a name without a scheme", text.escape_debug());
+    gantz_shared::authority::parse(text).map_err(|_| bad())?;
+    HeaderValue::from_str(text).map_err(|_| bad())
 }
 
 fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {

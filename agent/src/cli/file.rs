@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 use gantz_cli::LogFormat;
 use gantz_shared::control::Secret;
 use gantz_shared::failure::{Exit, Failure};
-use http::HeaderValue;
 use serde::Deserialize;
 use serde_saphyr::Error;
 
-use super::args::{Auth, RunArgs, address, duration, header};
+use super::args::{Auth, RunArgs, address, duration, header, host, origin};
 use super::call_log;
 use super::said::{Layer, Said};
 use super::snippet::Snippet;
@@ -95,10 +94,10 @@ impl Fill<'_> {
         self.one("key", &mut args.key, file.key, as_it_is)?;
         self.one("name", &mut args.name, file.name, as_it_is)?;
         self.one("relay_ca", &mut args.relay_ca, file.relay_ca, |path| Ok(Some(folder.join(path))))?;
-        self.one("allow_origin", &mut args.allow_origin, file.allow_origin, Ok)?;
-        self.one("host_header", &mut args.host_header, file.host_header, |host| {
-            HeaderValue::try_from(host).map(Some).map_err(|error| error.to_string())
+        self.one("allow_origin", &mut args.allow_origin, file.allow_origin, |origins| {
+            origins.iter().map(|text| origin(text)).collect()
         })?;
+        self.one("host_header", &mut args.host_header, file.host_header, |text| host(&text).map(Some))?;
         self.one("upstream_header", &mut args.upstream_header, file.upstream_header, |fields| {
             fields.iter().map(|text| header(text)).collect()
         })?;

@@ -1,6 +1,8 @@
 //! `gantz run`: from arguments to a running tunnel, and to its end.
 
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use gantz_cli::{Logs, Stop};
 use gantz_shared::control::Policy;
@@ -206,15 +208,30 @@ fn control(
         .ok()
 }
 
+/// How long a second signal leaves to tell the relay.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
 /// Goodbye; a second signal ends it at once.
 async fn leave(agent: Agent, inside: Inside, stop: &mut Stop, printer: Printer) -> Exit {
     printer.note("closing the tunnel; calls in flight may finish (Ctrl-C again: at once) …");
+    let cut = agent.cut();
+    let mut shutdown = pin!(async {
+        agent.shutdown().await;
+        inside.shutdown().await;
+    });
     tokio::select! {
-        () = async { agent.shutdown().await; inside.shutdown().await } => {
+        () = &mut shutdown => {
             printer.stopped();
             Exit::Fine
         }
-        _ = stop.signal() => Exit::Cut,
+        _ = stop.signal() => {
+            // At once, but not without a word: callers of a tunnel that is only gone would wait for it.
+            cut.cancel();
+            if tokio::time::timeout(LAST_WORDS, shutdown).await.is_err() {
+                tracing::debug!("not everybody was told");
+            }
+            Exit::Cut
+        }
     }
 }
 

@@ -74,8 +74,8 @@ impl Session {
         &self.welcome
     }
 
-    /// Serves until the tunnel ends, or until `stop`; requests in flight may then go on for [`GRACE`].
-    pub async fn serve(mut self, work: &Arc<Work>, stop: &CancellationToken) -> Ended {
+    /// Serves until the tunnel ends, or until `stop`; requests in flight may then go on for [`GRACE`], or until `cut`.
+    pub async fn serve(mut self, work: &Arc<Work>, stop: &CancellationToken, cut: &CancellationToken) -> Ended {
         let mut requests = JoinSet::new();
         loop {
             tokio::select! {
@@ -111,37 +111,39 @@ impl Session {
                 () = stop.cancelled() => break,
             }
         }
-        self.leave(requests).await;
+        self.leave(requests, cut).await;
         Ended::Stopped
     }
 
     /// Turns new requests away, lets those in flight finish, and says goodbye.
-    async fn leave(mut self, mut requests: JoinSet<()>) {
+    async fn leave(mut self, mut requests: JoinSet<()>, cut: &CancellationToken) {
         let finish = async {
             while !requests.is_empty() {
                 tokio::select! {
                     _ = requests.join_next() => {}
                     Ok((mut send, mut recv)) = self.connection.accept(Dropped::UPSTREAM) => {
-                        send.reset(StreamCode::UpstreamUnavailable);
-                        recv.stop(StreamCode::UpstreamUnavailable);
+                        send.reset(StreamCode::Leaving);
+                        recv.stop(StreamCode::Leaving);
                     }
                 }
             }
         };
-        if tokio::time::timeout(GRACE, finish).await.is_err() {
-            tracing::info!(cut = requests.len(), "requests in flight were cut");
-            // Waits until they are gone, so that each is in the log of calls.
-            requests.shutdown().await;
+        if !matches!(tokio::time::timeout(GRACE, cut.run_until_cancelled(finish)).await, Ok(Some(()))) {
+            tracing::info!(cut = requests.len(), "requests in flight are cut");
         }
         // With the goodbye the name is free at once; without it the relay would keep it for a while.
         let goodbye = async {
             self.sender.send(&FromAgent::Goodbye).await?;
             self.sender.finish().await
         };
-        if let Ok(Err(error)) = tokio::time::timeout(GRACE, goodbye).await {
+        if let Some(Ok(Err(error))) = cut.run_until_cancelled(tokio::time::timeout(GRACE, goodbye)).await {
             tracing::debug!(%error, "no goodbye");
         }
+        // The relay takes this for a goodbye, too.
         self.connection.close(CloseCode::Done, "goodbye");
+        // Behind the close, so that their callers hear of a tunnel that is lost and not of a server that broke off. Waits
+        // until they are gone, so that each is in the log of calls.
+        requests.shutdown().await;
         self.dialer.wait_idle().await;
     }
 

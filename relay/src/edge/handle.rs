@@ -231,6 +231,7 @@ pub(super) fn given_up(code: StreamCode) -> Failure {
         StreamCode::UpstreamUnavailable => Failure::UpstreamUnavailable,
         StreamCode::UpstreamTimeout => Failure::UpstreamTimeout,
         StreamCode::UpstreamInvalid | StreamCode::UpstreamLost => Failure::UpstreamInvalid,
+        StreamCode::Leaving => Failure::AgentOffline,
         _ => Failure::TunnelLost,
     }
 }

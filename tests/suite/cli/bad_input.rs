@@ -83,6 +83,9 @@ async fn bad_values() {
         "run --auth 8090 --relay relay.example.com:quic",
         "run --auth 8090 --local-listen 8080",
         "run --auth 8090 --print-config emacs",
+        "run --auth 8090 --allow-origin app.example.com",
+        "run --auth 8090 --host-header https://localhost",
+        "run --auth 8090 --upstream-header bearer",
     ];
     assert_screen!("bad_values", screens(2, &commands).await);
 }

@@ -1,6 +1,7 @@
 //! Ctrl-C and SIGTERM: goodbye, what is in flight may finish, and a second one ends it at once.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::any;
@@ -67,7 +68,13 @@ async fn a_second_signal_ends_it_at_once() {
         let ended = running.end().await;
         assert_eq!(ended.code(), Some(130), "{ended}");
         assert!(!ended.stderr.contains("Goodbye"), "{ended}");
-        call.abort();
+        // The relay has heard of it: the caller is not left waiting, and the name is free.
+        let left = Instant::now();
+        let answer = within("an answer", call).await.unwrap().unwrap();
+        assert_eq!(answer.headers()["gantz-error"], "tunnel_lost");
+        assert!(left.elapsed() < Duration::from_secs(10), "{:?}", left.elapsed());
+        let mut again = relay.run(&format!("{} --auth=none --name=tools", server.origin.address())).start();
+        again.stdout.line("Tunnel URL:").await;
     }
 }
 

@@ -73,7 +73,7 @@ async fn an_agent_that_comes_back_within_the_hold_answers() {
             calls: Calls::default(),
             observer: Arc::new(|_| {}),
         });
-        async move { session.serve(&work, &stop).await }
+        async move { session.serve(&work, &stop, &CancellationToken::new()).await }
     });
     let answer = within("the held call", held).await.unwrap().unwrap();
     assert_eq!(answer.status(), 200);
