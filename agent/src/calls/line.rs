@@ -86,8 +86,15 @@ impl Outcome {
     }
 }
 
+/// Length below which no name is a credential, bytes: nearly every method, path and tool is that short, and looking costs
+/// more than the rest of the line.
+const SHORT: usize = 12;
+
 /// A name from outside, as a line may hold it: of bounded length, and hidden where it looks like a credential.
 pub(super) fn told(name: &str) -> String {
+    if name.len() < SHORT {
+        return name.to_owned();
+    }
     let redacted = redact(&Value::from(name));
     let text = redacted.as_str().unwrap_or_default();
     match text.char_indices().nth(MAX_NAME) {
