@@ -23,6 +23,12 @@ impl Lifetime {
     }
 }
 
+/// How long a token that has been replaced goes on; 0: not at all.
+pub(super) fn grace(text: &str) -> Result<Duration, String> {
+    let grace = super::args::duration(text)?;
+    if grace > LONGEST { Err(format!("`{text}` is more than a year; at most 366d")) } else { Ok(grace) }
+}
+
 impl FromStr for Lifetime {
     type Err = String;
 

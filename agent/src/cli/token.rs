@@ -57,7 +57,7 @@ enum Action {
         #[arg(value_name = "ID|LABEL")]
         which: Option<String>,
         /// How long the old one goes on working; 0: not at all
-        #[arg(long, env = "GANTZ_TOKEN_GRACE", value_name = "TIME", default_value = "10m", value_parser = super::args::duration)]
+        #[arg(long, env = "GANTZ_TOKEN_GRACE", value_name = "TIME", default_value = "10m", value_parser = super::lifetime::grace)]
         grace: Duration,
     },
     /// End a token at once, with everything that it has opened

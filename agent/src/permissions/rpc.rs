@@ -132,6 +132,9 @@ fn folded(name: &str) -> String {
     name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
 }
 
+/// Members of a message, and of its `params`, each of which is looked at: MCP knows about ten.
+const MAX_MEMBERS: usize = 256;
+
 /// The members of one object so far.
 struct Members {
     known: &'static [&'static str],
@@ -145,6 +148,9 @@ impl Members {
 
     fn next<'de, A: MapAccess<'de>>(&mut self, map: &mut A) -> Result<Option<String>, A::Error> {
         let Some(name) = map.next_key::<String>()? else { return Ok(None) };
+        if self.seen.len() == MAX_MEMBERS {
+            return Err(A::Error::custom(Unreadable::NotRpc));
+        }
         let fold = folded(&name);
         let is_odd = name.contains(char::is_control) || name == "__proto__";
         let is_misspelt = self.known.iter().any(|known| *known != name && folded(known) == fold);
@@ -223,6 +229,9 @@ impl<'de> Deserialize<'de> for Message {
                 }
                 let name = method.as_deref().and_then(named_by).and_then(|member| params.take(member));
                 // A call has to say what it calls; and what is almost one might be one to somebody.
+                if method.as_ref().is_some_and(|method| method.contains(|c: char| !c.is_ascii_graphic())) {
+                    return Err(A::Error::custom(Unreadable::NotRpc));
+                }
                 if let Some(method) = &method
                     && method.trim().eq_ignore_ascii_case("tools/call")
                     && (method != "tools/call" || name.as_ref().is_none_or(|name| name.contains(char::is_control)))

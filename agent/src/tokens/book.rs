@@ -65,6 +65,23 @@ struct Life {
     ttl: Option<(Duration, Instant)>,
     /// Seconds since 1970, the relay's.
     expires_at: Option<u64>,
+    /// By when it is dead whatever the relay's clock says, as far as that can be told without comparing clocks.
+    over: Option<Instant>,
+}
+
+impl Life {
+    /// One that begins now, and that the relay has not been told of.
+    fn of(ttl: Option<Duration>) -> Self {
+        let now = Instant::now();
+        Self { ttl: ttl.map(|ttl| (ttl, now)), expires_at: None, over: ttl.and_then(|ttl| now.checked_add(ttl)) }
+    }
+
+    /// Ends after `grace`, unless it ends before.
+    fn shorten(&mut self, grace: Duration) {
+        let shorter = Self::of(Some(grace));
+        self.ttl = shorter.ttl;
+        self.over = [self.over, shorter.over].into_iter().flatten().min();
+    }
 }
 
 /// What a token is to be.
@@ -210,7 +227,7 @@ impl Book {
         let Some(old) = pages.entries.iter_mut().find(|entry| entry.id == retired) else {
             return Ok(self.changed(Some(token), vec![id]));
         };
-        old.life.ttl = Some((grace, Instant::now()));
+        old.life.shorten(grace);
         if grace.is_zero() {
             pages.entries.retain(|entry| entry.id != retired);
         }
@@ -318,6 +335,9 @@ impl Pages {
     fn add(&mut self, spec: Spec) -> Result<(Token, String), TokenError> {
         if let Some(label) = &spec.label {
             check_label(label)?;
+            if self.entries.iter().any(|entry| entry.id == *label) {
+                return Err(TokenError::Label("is the id of another token"));
+            }
         }
         self.forget_dead();
         if self.entries.len() >= MAX_TOKENS {
@@ -326,7 +346,7 @@ impl Pages {
         let token = Token::generate(&mut SysRng).map_err(|error| TokenError::Random(error.to_string()))?;
         let id = self.fresh_id();
         self.entries.push(Entry {
-            life: Life { ttl: spec.ttl.map(|ttl| (ttl, Instant::now())), expires_at: None },
+            life: Life::of(spec.ttl),
             permissions: Arc::new(spec.permissions.clone()),
             spec,
             id: id.clone(),
@@ -344,7 +364,7 @@ impl Pages {
             let id: String = std::iter::once('t')
                 .chain((0..ID_LEN).map(|_| char::from(LETTERS[rand::rng().random_range(0..LETTERS.len())])))
                 .collect();
-            if !self.entries.iter().any(|entry| entry.id == id) {
+            if !self.entries.iter().any(|entry| entry.is(&id)) {
                 return id;
             }
         }
@@ -359,27 +379,30 @@ impl Pages {
                 if let Some(shown) = self.entries.iter().position(|entry| Some(&entry.id) == shown) {
                     return Ok(shown);
                 }
-                let first = self.entries.first().ok_or(TokenError::None)?;
-                let label = first.spec.label.clone();
-                let newest = self.entries.iter().rposition(|entry| entry.spec.label == label);
-                newest.ok_or(TokenError::None)
+                // Another one is another caller's: which of them is meant has to be said.
+                Err(TokenError::NoFirst { known: self.known() })
             }
         }
     }
 
     fn unknown(&self, which: &str) -> TokenError {
+        TokenError::Unknown { which: which.to_owned(), known: self.known() }
+    }
+
+    /// How the tokens are called, for their owner.
+    fn known(&self) -> Vec<String> {
         let known = self.entries.iter().map(|entry| match &entry.spec.label {
             Some(label) => format!("{} ({label})", entry.id),
             None => entry.id.clone(),
         });
-        TokenError::Unknown { which: which.to_owned(), known: known.collect() }
+        known.collect()
     }
 
     /// Drops those that the relay's clock, which may be another one, says are long dead.
     fn forget_dead(&mut self) {
-        const MARGIN: u64 = 24 * 60 * 60;
-        let now = seconds(SystemTime::now());
-        self.entries.retain(|entry| entry.life.expires_at.is_none_or(|at| at.saturating_add(MARGIN) > now));
+        /// The relay counts in whole seconds, and hears of a token a moment later.
+        const MARGIN: Duration = Duration::from_secs(5);
+        self.entries.retain(|entry| entry.life.over.is_none_or(|over| over.elapsed() < MARGIN));
     }
 }
 
@@ -390,7 +413,11 @@ impl Entry {
 
     /// Seconds that are left of a life that the relay has not been told of.
     fn left(&self) -> Option<u64> {
-        self.life.ttl.map(|(ttl, since)| ttl.saturating_sub(since.elapsed()).as_secs())
+        self.life.ttl.map(|(ttl, since)| {
+            let left = ttl.saturating_sub(since.elapsed());
+            // A second that has begun counts: a life is never shorter than it was said to be.
+            left.as_secs() + u64::from(left.subsec_nanos() > 0)
+        })
     }
 
     fn record(&self) -> Record {
@@ -436,10 +463,7 @@ impl From<Record> for Entry {
             id: record.id,
             digest: record.digest,
             created: UNIX_EPOCH.checked_add(Duration::from_secs(record.created)).unwrap_or(UNIX_EPOCH),
-            life: Life {
-                ttl: record.left.map(|left| (Duration::from_secs(left), Instant::now())),
-                expires_at: record.expires_at,
-            },
+            life: Life { expires_at: record.expires_at, ..Life::of(record.left.map(Duration::from_secs)) },
             calls: 0,
             last_used: None,
         }
@@ -470,8 +494,11 @@ pub enum TokenError {
         /// What there is.
         known: Vec<String>,
     },
-    /// The tunnel has no token at all.
-    None,
+    /// The tunnel's first token is gone.
+    NoFirst {
+        /// What there is.
+        known: Vec<String>,
+    },
     /// There are as many as there may be.
     Full,
     /// A label that cannot be one.
@@ -489,7 +516,16 @@ impl fmt::Display for TokenError {
             Self::Unknown { which, known } => {
                 write!(f, "`{which}` is no token of this tunnel; one of {}", known.join(", "))
             }
-            Self::None => f.write_str("this tunnel has no token; `gantz token add` makes one"),
+            Self::NoFirst { known } if known.is_empty() => {
+                f.write_str("this tunnel has no token; `gantz token add` makes one")
+            }
+            Self::NoFirst { known } => {
+                write!(
+                    f,
+                    "the tunnel's first token is gone, and which other one is not said; one of {}",
+                    known.join(", ")
+                )
+            }
             Self::Full => {
                 write!(f, "this tunnel has {MAX_TOKENS} tokens, as many as it may; `gantz token revoke` ends one")
             }

@@ -39,11 +39,16 @@ impl Memory {
         }
     }
 
+    /// Whether agents of before a restart may still be on their way back.
+    fn is_returning(&self) -> bool {
+        self.restarted.is_some_and(|at| at.elapsed() < RETURN_WINDOW)
+    }
+
     fn found(&self, entry: Option<&Entry>) -> Found {
         match entry {
             Some(Entry::Here(tunnel)) => Found::Here(tunnel.clone()),
             Some(Entry::Away { since, back, .. }) if since.elapsed() < AWAY_KEPT => Found::Away(back.clone()),
-            _ if self.restarted.is_some_and(|at| at.elapsed() < RETURN_WINDOW) => Found::Away(self.claimed.clone()),
+            _ if self.is_returning() => Found::Away(self.claimed.clone()),
             _ => Found::Unknown,
         }
     }
@@ -78,6 +83,9 @@ impl Directory for Memory {
         let free = holder.is_none();
         if !free && !(right == Right::Ticket && holder == Some(tunnel.claimed())) {
             return Err(ClaimError::Taken(name.clone()));
+        }
+        if free && right == Right::First && self.is_returning() {
+            return Err(ClaimError::Kept);
         }
         if free && entries.len() >= self.max {
             return Err(ClaimError::Full);

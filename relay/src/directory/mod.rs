@@ -39,8 +39,10 @@ pub(crate) enum Found {
 /// With what right a name is claimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Right {
-    /// None but to be the first.
+    /// None but to be the first who asks for it.
     First,
+    /// None, and it is a name that nobody has ever had.
+    Fresh,
     /// The relay's own ticket says that the name is the claimant's, unless somebody else has claimed it since.
     Ticket,
 }
@@ -51,6 +53,9 @@ pub(crate) enum ClaimError {
     /// Somebody holds it, or it is kept for somebody.
     #[error("the name `{0}` is taken")]
     Taken(Name),
+    /// The relay was started again, and whoever had the name before may be on the way back.
+    #[error("the relay was started again a moment ago, and keeps names for those who had them")]
+    Kept,
     /// There are too many tunnels.
     #[error("this relay has as many tunnels as it may have")]
     Full,

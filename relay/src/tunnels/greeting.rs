@@ -11,6 +11,7 @@ use gantz_transport::control::{ControlReceiver, ControlSender, Error};
 
 use super::{Greeter, Tunnel};
 use crate::audit::Event;
+use crate::config::RETURN_WINDOW;
 use crate::directory::{ClaimError, Right};
 use crate::sources::Place;
 
@@ -109,7 +110,7 @@ impl Greeter {
         }
         let mut last = ClaimError::Full;
         for _ in 0..RANDOM_TRIES {
-            match claim((Name::random(&mut rand::rng()), now), Right::First) {
+            match claim((Name::random(&mut rand::rng()), now), Right::Fresh) {
                 Ok(claimed) => return Ok(claimed),
                 Err(error @ ClaimError::Full) => return Err(unclaimed(&error)),
                 Err(error) => last = error,
@@ -157,6 +158,7 @@ fn refused(code: RefusalCode, message: String) -> Refused {
 fn unclaimed(error: &ClaimError) -> Refused {
     let (code, retry_after) = match error {
         ClaimError::Taken(_) => (RefusalCode::NameTaken, None),
+        ClaimError::Kept => (RefusalCode::NameTaken, Some(RETURN_WINDOW.as_secs())),
         ClaimError::Full => (RefusalCode::RelayFull, Some(RETRY_FULL_SECS.into())),
     };
     Refused { code, message: error.to_string(), retry_after }

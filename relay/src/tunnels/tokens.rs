@@ -72,7 +72,8 @@ impl Tokens {
             let before =
                 self.0.iter().find(|token| token.id == entry.id && bool::from(token.digest.ct_eq(&entry.digest)));
             let ends = [
-                entry.ttl.map(|ttl| now.saturating_add(ttl)),
+                // A second that has begun counts: a life is never shorter than it was said to be.
+                entry.ttl.map(|ttl| now.saturating_add(1).saturating_add(ttl)),
                 entry.expires_at,
                 before.and_then(|before| before.expires_at),
             ];
@@ -160,7 +161,7 @@ mod tests {
         let begun = now();
         let first = Tokens::default().replaced(vec![TokenEntry { ttl: Some(100), ..entry("a", b"a") }], RATE);
         let end = first.lives()[0].expires_at.unwrap();
-        assert!((begun + 100..=now() + 100).contains(&end));
+        assert!((begun + 100..=now() + 101).contains(&end));
         for (ttl, expires_at, expected) in
             [(None, None, end), (Some(1000), None, end), (Some(1000), Some(end), end), (None, Some(end - 50), end - 50)]
         {
@@ -172,7 +173,7 @@ mod tests {
             );
         }
         let shorter = first.replaced(vec![TokenEntry { ttl: Some(10), ..entry("a", b"a") }], RATE);
-        assert!(shorter.lives()[0].expires_at.unwrap() <= now() + 10);
+        assert!(shorter.lives()[0].expires_at.unwrap() <= now() + 11);
         let endless = Tokens::default().replaced(vec![TokenEntry { ttl: Some(u64::MAX), ..entry("a", b"a") }], RATE);
         assert_eq!(endless.lives()[0].expires_at, Some(u64::MAX));
         assert!(endless.bury().is_some());

@@ -117,6 +117,10 @@ async fn a_ticket_outlives_the_relay_that_keeps_its_state() {
     let (name, ticket) = (agent.welcome.name.clone(), agent.welcome.resume.clone());
     drop(before);
     let after = start();
+    // Whoever is quicker gets nothing: the name is kept for who had it.
+    let rival = open(&after, wanting(name.as_str())).await.err().expect("refused");
+    assert_eq!(rival.code, RefusalCode::NameTaken);
+    assert!(rival.retry_after.is_some(), "{}", rival.message);
     assert_eq!(open(&after, with(&ticket)).await.unwrap().welcome.name, name);
     let without_state = relay().start_relay();
     assert_ne!(open(&without_state, with(&ticket)).await.unwrap().welcome.name, name);

@@ -83,6 +83,8 @@ fn what_is_not_rpc_is_not_read() {
         r#""tools/call""#,
         "[1]",
         r#"{"method":"tools/list","id":1}"#,
+        r#"{"jsonrpc":"2.0","method":"tools/call\u0000","params":{"name":"x"}}"#,
+        r#"{"jsonrpc":"2.0","method":"tools/call\u200b","params":{"name":"x"}}"#,
         r#"{"jsonrpc":"1.0","method":"tools/list"}"#,
         r#"{"jsonrpc":2.0,"method":"tools/list"}"#,
         r#"{"jsonrpc":"2.0","id":1}"#,

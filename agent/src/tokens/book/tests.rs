@@ -34,7 +34,37 @@ fn revoking_takes_an_id_or_a_label() {
     let error = book.revoke("nobody").unwrap_err();
     assert_eq!(error.to_string(), "`nobody` is no token of this tunnel; one of run");
     book.revoke("run").unwrap();
-    assert_eq!(book.rotate(None, Duration::ZERO).unwrap_err(), TokenError::None);
+    assert_eq!(book.rotate(None, Duration::ZERO).unwrap_err(), TokenError::NoFirst { known: Vec::new() });
+}
+
+#[test]
+fn an_id_is_one_tokens_name() {
+    let book = book();
+    let add = |label: &str| book.add(Spec { label: Some(label.to_owned()), ..Spec::default() });
+    assert_eq!(add("run").unwrap_err(), TokenError::Label("is the id of another token"));
+    let other = add("other").unwrap().ids.remove(0);
+    assert!(matches!(add(&other), Err(TokenError::Label(_))));
+    // Without the first one, it has to be said which is meant.
+    book.revoke("run").unwrap();
+    let known = vec![format!("{other} (other)")];
+    assert_eq!(book.rotate(None, Duration::ZERO).unwrap_err(), TokenError::NoFirst { known });
+}
+
+#[test]
+fn what_is_over_takes_no_place_and_a_life_is_no_shorter_than_it_was_said_to_be() {
+    let book = book();
+    for _ in 1..MAX_TOKENS {
+        book.add(Spec { ttl: Some(Duration::from_secs(2)), ..Spec::default() }).unwrap();
+    }
+    let (_, entries) = book.entries();
+    assert!(entries[1..].iter().all(|entry| entry.ttl == Some(2)));
+    assert_eq!(book.add(Spec::default()).unwrap_err(), TokenError::Full);
+    let long_ago = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
+    for entry in book.pages().entries.iter_mut().skip(1) {
+        entry.life.over = Some(long_ago);
+    }
+    book.add(Spec::default()).unwrap();
+    assert_eq!(ids(&book).len(), 2);
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ use crate::config::{
     H2_CONNECTION_WINDOW, H2_MAX_RESETS, H2_PING_INTERVAL, H2_PING_TIMEOUT, H2_SEND_BUFFER, H2_STREAM_WINDOW,
 };
 
-/// How long a connection that is closed for what it costs may take to hear why.
+/// How long a connection that is closed, for idleness or for what it costs, may take to hear why.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Serves a connection to its end, or gracefully to `stop`.
@@ -70,7 +70,7 @@ pub(super) async fn serve(
     let mut alive = pin!(keep_alive(connection.ping_pong()));
     let mut stopping = pin!(stop.cancelled());
     let mut idle = pin!(sleep(limits.deadlines.idle));
-    let (mut streams, mut is_stopping) = (JoinSet::new(), false);
+    let (mut streams, mut is_stopping, mut is_idle) = (JoinSet::new(), false, false);
     loop {
         tokio::select! {
             accepted = connection.accept() => match accepted {
@@ -85,9 +85,14 @@ pub(super) async fn serve(
                     idle.as_mut().reset(Instant::now() + limits.deadlines.idle);
                 }
             }
-            () = &mut idle, if streams.is_empty() && !is_stopping => {
-                is_stopping = true;
+            () = &mut idle, if streams.is_empty() => {
+                if is_idle {
+                    return tracing::debug!(peer = %peer.address, "idle for too long");
+                }
+                // A caller that is there takes the hint; one that is not is not waited for.
+                (is_stopping, is_idle) = (true, true);
                 connection.graceful_shutdown();
+                idle.as_mut().reset(Instant::now() + GOODBYE);
             }
             () = meter.used_up() => {
                 tracing::debug!(peer = %peer.address, "too many frames that carry nothing");
