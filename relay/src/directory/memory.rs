@@ -81,7 +81,8 @@ impl Directory for Memory {
             Some(Entry::Away { .. }) | None => None,
         };
         let free = holder.is_none();
-        if !free && !(right == Right::Ticket && holder == Some(tunnel.claimed())) {
+        let is_holders = right == Right::Ticket && holder == Some(tunnel.claimed());
+        if !free && !is_holders {
             return Err(ClaimError::Taken(name.clone()));
         }
         if free && right == Right::First && self.is_returning() {

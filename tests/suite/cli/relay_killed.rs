@@ -17,7 +17,6 @@ async fn agents_come_back_to_a_relay_that_was_killed_with_their_next_keep_alive(
     let started = Instant::now();
     let line = tokio::time::timeout(IDLE_TIMEOUT * 2, running.stderr.line("reconnected")).await.expect("it is back");
     let took = started.elapsed();
-    eprintln!("back after {took:.1?}");
     // A pause before the first try, and room for a machine that is busy with other tests.
     assert!(took < KEEP_ALIVE_INTERVAL + Duration::from_secs(10), "{took:?}");
     assert!(url.contains(line.trim().trim_start_matches("reconnected: ")), "{url} {line}");
