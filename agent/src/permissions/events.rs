@@ -131,6 +131,10 @@ fn rewrite(event: &[u8], data: &str, out: &mut BytesMut) {
     let mut new = Some(data);
     for (line, end) in lines(event) {
         if value(line).is_none() {
+            // What stood between a CR and this LF is gone: together they would be one line's end, and not two.
+            if line.is_empty() && end == b"\n" && out.ends_with(b"\r") {
+                out.extend_from_slice(b"\n");
+            }
             out.extend_from_slice(line);
             out.extend_from_slice(end);
             continue;

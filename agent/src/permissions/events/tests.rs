@@ -196,6 +196,17 @@ fn read(stream: &[u8]) -> Vec<String> {
     events
 }
 
+#[test]
+fn an_event_keeps_its_end_whatever_the_ends_of_its_lines() {
+    for stream in [
+        &b"data: {\"result\":{\"tools\":\rdata: [{\"name\":\"w\"}]}}\n\ndata: x\n\n"[..],
+        b"data: {\"result\":{\"tools\":\nid: 1\rdata: [{\"name\":\"w\"}]}}\n\ndata: x\n\n",
+    ] {
+        let out = through(&[stream]).unwrap();
+        assert_eq!(read(&out).len(), 2, "{}", String::from_utf8_lossy(&out));
+    }
+}
+
 proptest! {
     #[test]
     fn chunking_does_not_matter(
