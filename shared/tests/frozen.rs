@@ -123,6 +123,7 @@ fn codes_of_streams_and_tunnels() {
         (StreamCode::UpstreamTimeout, 17),
         (StreamCode::UpstreamInvalid, 18),
         (StreamCode::UpstreamLost, 19),
+        (StreamCode::Leaving, 20),
     ];
     let tunnels = [
         (CloseCode::Done, 0),
