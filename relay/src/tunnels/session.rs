@@ -124,7 +124,8 @@ impl Ended {
     /// An agent that had no time for a goodbye may still have closed with one.
     fn of(lost: &Lost) -> Self {
         match lost {
-            Lost::Closed { code: Some(CloseCode::Done), .. } => Self::Goodbye,
+            // Without the word it is only a connection that was dropped: that has the same code.
+            Lost::Closed { code: Some(CloseCode::Done), reason } if reason == "goodbye" => Self::Goodbye,
             other => Self::Away(other.to_string()),
         }
     }

@@ -51,7 +51,11 @@ pub(super) async fn send_body(mut body: EdgeBody, mut send: SendStream<Bytes>, c
                 return;
             }
             // Half an answer is never ended cleanly.
-            Some(Err(_)) => return send.send_reset(Reason::INTERNAL_ERROR),
+            Some(Err(_)) => {
+                // What came before it is still to be written: h2 drops that with a reset.
+                tokio::task::yield_now().await;
+                return send.send_reset(Reason::INTERNAL_ERROR);
+            }
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(piece) => {
                     let (piece, next) = gather(piece, &mut body);
