@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{BACKOFF_FIRST, BACKOFF_MAX, Config};
-use crate::permissions::ToolBook;
+use crate::permissions::{Room, ToolBook};
 use crate::tokens::Book;
 use crate::tunnel::{self, Ended, OpenError, Work};
 use crate::upstream::Upstream;
@@ -30,6 +30,8 @@ pub enum Event {
     },
     /// The tunnel is open again.
     Reconnected(Welcome),
+    /// The relay has given a newer ticket for the tunnel's name.
+    Renewed(Welcome),
     /// A request was answered.
     Request {
         /// Its method.
@@ -48,6 +50,7 @@ pub struct Agent {
     welcome: Welcome,
     tokens: Arc<Book>,
     tools: Arc<ToolBook>,
+    room: Room,
     upstream: Arc<Upstream>,
     stop: CancellationToken,
     cut: CancellationToken,
@@ -85,16 +88,17 @@ impl Agent {
         let session = tunnel::open(&config, &tokens, config.resume.clone()).await?;
         let welcome = session.welcome().clone();
         let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
-        let tools = Arc::<ToolBook>::default();
+        let (tools, room) = (Arc::<ToolBook>::default(), Room::default());
         let work = Arc::new(Work {
             upstream: upstream.clone(),
             tokens: tokens.clone(),
             tools: tools.clone(),
+            room: room.clone(),
             calls: config.calls.clone(),
             observer,
         });
         let running = tokio::spawn(run(config, session, work, stop.clone(), cut.clone()));
-        Ok(Self { welcome, tokens, tools, upstream, stop, cut, running })
+        Ok(Self { welcome, tokens, tools, room, upstream, stop, cut, running })
     }
 
     /// What the relay opened.
@@ -113,6 +117,12 @@ impl Agent {
     #[must_use]
     pub fn tools(&self) -> &Arc<ToolBook> {
         &self.tools
+    }
+
+    /// What there is room for of bodies that are held whole.
+    #[must_use]
+    pub fn room(&self) -> &Room {
+        &self.room
     }
 
     /// The local server.
@@ -170,13 +180,12 @@ async fn run(
     cut: CancellationToken,
 ) -> Result<(), OpenError> {
     loop {
-        let ticket = session.welcome().resume.clone();
         // The wish is granted: from here on the ticket brings the name back, and another's claim to it does not stop us.
         config.name = Some(session.welcome().name.to_string());
-        let reason = match session.serve(&work, &stop, &cut).await {
+        let (reason, ticket) = match session.serve(&work, &stop, &cut).await {
             Ended::Stopped => return Ok(()),
             Ended::Replaced => return Err(OpenError::Replaced),
-            Ended::Lost(reason) => reason,
+            Ended::Lost { reason, ticket } => (reason, ticket),
         };
         (work.observer)(&Event::Reconnecting { reason });
         let reopened = stop.run_until_cancelled(reopen(&config, &work.tokens, &ticket)).await;

@@ -24,3 +24,8 @@ mod tunnels;
 
 pub use config::{Config, Domain, Routing, TlsConfig};
 pub use server::{Relay, Sockets, StartError};
+
+/// Every answer that the relay makes itself: its rows of the public table.
+pub fn answers() -> impl Iterator<Item = gantz_shared::answers::Row> {
+    edge::Code::ALL.iter().map(|code| code.row())
+}

@@ -5,20 +5,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::{fmt, io};
 
-use gantz_audit::{Audit, Keeper};
 use gantz_transport::quic::Listener;
 use http::uri::Scheme;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin;
+use crate::audit::{Keeper, Log};
 use crate::config::{Config, PublicOrigin, Routing, TlsConfig};
 use crate::directory::{Directory, Memory};
 use crate::edge::{self, Edge, Transport};
 use crate::sources::Sources;
 use crate::state::{self, StateError};
 use crate::tls::{self, LocalCa, TlsError};
-use crate::tunnels::{self, Greeter, Tickets};
+use crate::tunnels::{self, AllUnread, Greeter, Tickets};
 
 /// What the caller has bound: port 0 is the caller's choice, and a port that is taken is the caller's to explain.
 #[derive(Debug)]
@@ -83,7 +83,8 @@ impl Relay {
             state::create(dir)?;
         }
         let certificates = tls::load(&config)?;
-        let key = state::key(config.state_dir.as_deref(), "ticket.key")?;
+        let (tickets, was_kept) = Tickets::load(config.state_dir.as_deref())?;
+        let tickets = Arc::new(tickets);
         let edge_address = sockets.edge.first().ok_or(StartError::NoListener)?.local_addr()?;
         let is_plain = config.tls == TlsConfig::Off;
         let public = config.public.clone().unwrap_or(PublicOrigin {
@@ -93,25 +94,26 @@ impl Relay {
 
         let (audit, keeper) = match &config.audit_log {
             Some(path) => {
-                let (audit, keeper) = Audit::open(path, gantz_audit::Limits::default())?;
+                let (audit, keeper) = Log::open(path)?;
                 (audit, Some(keeper))
             }
-            None => (Audit::default(), None),
+            None => (Log::default(), None),
         };
-        let directory: Arc<dyn Directory> = Arc::new(Memory::new(config.limits.tunnels, key.was_kept));
+        let directory: Arc<dyn Directory> = Arc::new(Memory::new(config.limits.tunnels, config.keep_names, was_kept));
         let greeter = Arc::new(Greeter {
             directory: directory.clone(),
-            tickets: Tickets::new(&key.bytes),
+            tickets: tickets.clone(),
             origin: origin(&config, &public),
             limits: config.limits.clone(),
             rates: config.rates,
+            unread: AllUnread::new(config.limits.unread),
             sources: Sources::new(config.limits.tunnels_per_source),
-            audit: audit.clone(),
+            audit: audit.lines(),
         });
         let agents = Listener::new(
             sockets.agents,
             tls::server_config(certificates.current.clone(), &[])?,
-            &state::key(config.state_dir.as_deref(), "reset.key")?.bytes,
+            &state::key(config.state_dir.as_deref(), "reset.key")?,
         )?;
         let transport = if is_plain {
             Transport::Plain
@@ -127,7 +129,7 @@ impl Relay {
             http: sockets.http.as_ref().map(TcpListener::local_addr).transpose()?,
             admin: sockets.admin.as_ref().map(TcpListener::local_addr).transpose()?,
         };
-        let drain = config.drain;
+        let (drain, state_dir) = (config.drain, config.state_dir.clone());
         let edge = Edge::new(config, public, directory, audit);
         for listener in sockets.edge {
             tasks.spawn(edge::serve(listening(listener)?, transport.clone(), edge.clone(), stop.clone(), cut.clone()));
@@ -145,6 +147,12 @@ impl Relay {
             });
         }
         tasks.spawn(tunnels::serve(agents, greeter, stop.clone(), cut.clone(), drain.as_secs()));
+        if let Some(dir) = state_dir {
+            let stop = stop.clone();
+            tasks.spawn(async move {
+                stop.run_until_cancelled(tickets.watch(&dir)).await;
+            });
+        }
         if let Some(watch) = certificates.watch {
             let (current, stop) = (certificates.current, stop.clone());
             tasks.spawn(async move {
@@ -215,9 +223,7 @@ impl Relay {
         let drained = matches!(drained, Ok(Some(())));
         self.cut.cancel();
         while self.tasks.join_next().await.is_some() {}
-        if let Some(audit) = self.audit.take() {
-            audit.close();
-        }
+        drop(self.audit.take());
         drained
     }
 }

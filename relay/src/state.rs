@@ -62,30 +62,33 @@ pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), StateErr
     result.map_err(failed("cannot write", path))
 }
 
-/// A key of 32 random bytes.
-pub(crate) struct Key {
-    pub(crate) bytes: [u8; 32],
-    /// It was there before: this is not the relay's first start.
-    pub(crate) was_kept: bool,
+/// The key in this file, if there is one.
+pub(crate) fn read_key(path: &Path) -> Result<Option<[u8; 32]>, StateError> {
+    let Some(kept) = read(path)? else { return Ok(None) };
+    let wrong = |_| failed("cannot use", path)(io::Error::other("it is not 32 bytes long; remove it to get a new one"));
+    kept.try_into().map(Some).map_err(wrong)
 }
 
-/// The key in `dir`, or a new one, which is kept there when there is a `dir`.
-pub(crate) fn key(dir: Option<&Path>, name: &str) -> Result<Key, StateError> {
-    let path = dir.map(|dir| dir.join(name));
-    if let Some(path) = &path
-        && let Some(kept) = read(path)?
-    {
-        let bytes = kept.try_into().map_err(|_| {
-            failed("cannot use", path)(io::Error::other("it is not 32 bytes long; remove it to get a new one"))
-        })?;
-        return Ok(Key { bytes, was_kept: true });
-    }
+/// 32 random bytes, for what is called `name`.
+pub(crate) fn random(name: &str) -> Result<[u8; 32], StateError> {
     let mut bytes = [0; 32];
     SysRng
         .try_fill_bytes(&mut bytes)
         .map_err(|error| failed("no random bytes for", Path::new(name))(io::Error::other(error.to_string())))?;
+    Ok(bytes)
+}
+
+/// The key of 32 bytes in `dir`, or a new one, which is kept there when there is a `dir`.
+pub(crate) fn key(dir: Option<&Path>, name: &str) -> Result<[u8; 32], StateError> {
+    let path = dir.map(|dir| dir.join(name));
+    if let Some(path) = &path
+        && let Some(bytes) = read_key(path)?
+    {
+        return Ok(bytes);
+    }
+    let bytes = random(name)?;
     if let Some(path) = &path {
         write(path, &bytes, 0o600)?;
     }
-    Ok(Key { bytes, was_kept: false })
+    Ok(bytes)
 }

@@ -48,6 +48,11 @@ pub enum FromRelay {
         #[serde(default)]
         lives: Vec<TokenLife>,
     },
+    /// A newer ticket in place of the one of `welcome`: the relay's key has changed.
+    Ticket {
+        /// As [`Welcome::resume`].
+        resume: Secret,
+    },
     /// The relay will close the tunnel; a new one can be opened now.
     Draining {
         /// Seconds until streams that are still open are cut.

@@ -3,6 +3,7 @@
 //! Sans-IO: bytes go in, values or errors come out. There is no socket, no runtime and no clock here, so every rule can
 //! be tested, fuzzed and frozen by itself. `gantz-transport` carries these bytes; `relay` and `agent` act on them.
 
+pub mod answers;
 pub mod authority;
 pub mod control;
 pub mod failure;
@@ -11,5 +12,6 @@ pub mod limits;
 pub mod name;
 pub mod rate;
 pub mod reset;
+pub mod span;
 pub mod token;
 pub mod wire;

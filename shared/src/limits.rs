@@ -24,7 +24,10 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 pub const MAX_REQUEST_STREAMS: u32 = 1024;
 
 /// Receive window of one stream, bytes: what one slow reader can make the other end hold.
-pub const STREAM_WINDOW: u32 = 4 << 20;
+///
+/// It also bounds into how many pieces losses can cut what is held, of a packet each (1,200 bytes or more, RFC 9000
+/// §14.1): fewer than 1,024, with more of which quinn gives the whole connection up (its `MAX_CHUNKS`).
+pub const STREAM_WINDOW: u32 = 1 << 20;
 
 /// Receive window of one tunnel, bytes, all its streams together.
 pub const CONNECTION_WINDOW: u32 = 16 << 20;

@@ -81,6 +81,18 @@ impl Name {
         Self(format!("{adjective}-{noun}-{suffix}"))
     }
 
+    /// Whether it is of the kind that [`Name::random`] makes.
+    #[must_use]
+    pub fn is_drawn(&self) -> bool {
+        let words = petname::Petnames::small();
+        let mut parts = self.0.split('-');
+        let (adjective, noun, suffix) = (parts.next(), parts.next(), parts.next());
+        parts.next().is_none()
+            && suffix.is_some_and(|suffix| suffix.len() == 6)
+            && adjective.is_some_and(|adjective| words.adjectives.contains(&adjective))
+            && noun.is_some_and(|noun| words.nouns.contains(&noun))
+    }
+
     /// The label.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -150,11 +162,17 @@ mod tests {
         for adjective in words.adjectives.iter() {
             for noun in words.nouns.iter() {
                 let name = format!("{adjective}-{noun}-zzzzzz");
-                assert_eq!(Name::parse(&name).map(String::from), Ok(name));
+                let parsed = Name::parse(&name).unwrap();
+                assert_eq!(parsed.as_str(), name);
+                assert!(parsed.is_drawn(), "{name}");
             }
         }
         let name = Name::random(&mut rand::rng());
+        assert!(name.is_drawn());
         assert_eq!(Name::parse(name.as_str()), Ok(name));
+        for other in ["my-tools", "my-tools-abcdef", "cool-penguin", "cool-penguin-abc", "cool-penguin-abcdef-x", "x"] {
+            assert!(!Name::parse(other).unwrap().is_drawn(), "{other}");
+        }
     }
 
     #[test]

@@ -27,10 +27,12 @@ pub enum StreamCode {
     UpstreamLost = 19,
     /// The agent is about to go, and takes no new request.
     Leaving = 20,
+    /// The head of the local server's answer is over what the tunnel takes.
+    UpstreamTooLarge = 21,
 }
 
 impl StreamCode {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Dropped,
         Self::Protocol,
         Self::Cancelled,
@@ -42,6 +44,7 @@ impl StreamCode {
         Self::UpstreamInvalid,
         Self::UpstreamLost,
         Self::Leaving,
+        Self::UpstreamTooLarge,
     ];
 
     /// The code on the wire.

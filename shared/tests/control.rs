@@ -97,6 +97,7 @@ fn from_relay() -> impl Strategy<Value = FromRelay> {
         welcome,
         refused,
         (any::<u64>(), lives()).prop_map(|(generation, lives)| FromRelay::TokensApplied { generation, lives }),
+        any::<String>().prop_map(|ticket| FromRelay::Ticket { resume: Secret::new(ticket) }),
         any::<u64>().prop_map(|deadline_secs| FromRelay::Draining { deadline_secs }),
     ]
 }

@@ -124,6 +124,7 @@ fn codes_of_streams_and_tunnels() {
         (StreamCode::UpstreamInvalid, 18),
         (StreamCode::UpstreamLost, 19),
         (StreamCode::Leaving, 20),
+        (StreamCode::UpstreamTooLarge, 21),
     ];
     let tunnels = [
         (CloseCode::Done, 0),

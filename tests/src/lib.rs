@@ -14,11 +14,13 @@
 pub mod binaries;
 pub mod canary;
 pub mod client;
+pub mod link;
 pub mod logs;
 pub mod origin;
 pub mod world;
 
 pub use client::Raw;
+pub use link::Link;
 pub use origin::{Origin, echo};
 pub use world::{Builder, DOMAIN, World, relay};
 

@@ -14,6 +14,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use crate::canary;
+use crate::link::{Link, Weather};
 use crate::logs::{self, Watched};
 use crate::origin::Origin;
 
@@ -30,6 +31,7 @@ pub struct Builder {
     server: Option<Origin>,
     open: bool,
     calls: Option<Kept>,
+    weather: Option<Weather>,
 }
 
 /// A relay with a self-signed certificate, kept in memory.
@@ -41,6 +43,7 @@ pub fn relay() -> Builder {
         server: None,
         open: false,
         calls: None,
+        weather: None,
     }
 }
 
@@ -55,6 +58,8 @@ pub struct World {
     pub host: String,
     /// The canary of every tunnel, unless it is [`open`](Builder::open).
     pub token: String,
+    /// The network between agent and relay, if there [is one](Builder::link).
+    pub link: Option<Link>,
     /// Keeps the log of calls, if there [is one](Builder::call_log).
     pub calls: Option<Kept>,
     _watched: Watched,
@@ -88,7 +93,13 @@ impl Builder {
     pub fn call_log(mut self, path: &Path, with_arguments: bool, limits: Limits) -> Self {
         let (audit, kept) = calls::open(path, limits).expect("the log of calls opens");
         self.calls = Some(kept);
-        self.agent_config(move |config| config.calls = Calls { audit, with_arguments })
+        self.agent_config(move |config| config.calls = Calls::new(audit, with_arguments))
+    }
+
+    /// Agent and relay have a network between them.
+    pub fn link(mut self, weather: Weather) -> Self {
+        self.weather = Some(weather);
+        self
     }
 
     /// The local server.
@@ -108,7 +119,12 @@ impl Builder {
         let relay = start_relay(self.relay);
         let token = canary::token();
         let target = format!("http://{}", server.address()).parse().unwrap();
-        let address = RelayAddress { host: "127.0.0.1".into(), port: relay.agent_addr().port() };
+        let link = match self.weather {
+            Some(weather) => Some(Link::new(relay.agent_addr(), weather).await),
+            None => None,
+        };
+        let reached = link.as_ref().map_or_else(|| relay.agent_addr(), Link::address);
+        let address = RelayAddress { host: "127.0.0.1".into(), port: reached.port() };
         let mut config = gantz_agent::Config::new(address, trust(&relay), target);
         config.access_key = Some(canary::access_key());
         config.policy = if self.open { Policy { open: true, ..Policy::default() } } else { policy(&token) };
@@ -126,6 +142,7 @@ impl Builder {
             url,
             host,
             token: token.reveal().to_owned(),
+            link,
             calls: self.calls,
             _watched: Watched,
         }

@@ -6,7 +6,7 @@ use gantz_shared::wire::head::RequestHead;
 use http::Method;
 use http::uri::PathAndQuery;
 
-use super::line::{Event, Line, Outcome, told};
+use super::line::{Event, Line, Outcome};
 use super::peek::Asked;
 use super::{Calls, Tally};
 use crate::tokens::Book;
@@ -78,9 +78,9 @@ impl Drop for Call {
 
 impl Begun {
     fn write(&self) {
-        let counted = self.tally.counted();
-        let http_method = told(self.method.as_str());
-        let path = told(self.path.path());
+        let (counted, hidden) = (self.tally.counted(), &self.calls.hidden);
+        let http_method = hidden.told(self.method.as_str());
+        let path = hidden.told(self.path.path());
         let line = Line {
             token: self.token.as_ref().map(|token| token.called()),
             token_id: self.token.as_ref().map(|token| token.id.as_str()),
@@ -100,7 +100,7 @@ impl Begun {
             code: self.outcome.code(),
         };
         let write = |line| self.calls.audit.write(&Event::Call(line));
-        match self.tally.asked(self.calls.with_arguments) {
+        match self.tally.asked(self.calls.with_arguments, hidden) {
             Asked::Nothing => write(line),
             Asked::Unread(why) => write(Line { unread: Some(why), ..line }),
             Asked::Messages { list, batch } => {

@@ -1,11 +1,8 @@
 //! What a line says, in this order.
 
-use gantz_audit::redact;
 use gantz_shared::reset::StreamCode;
 use serde::Serialize;
 use serde_json::Value;
-
-use super::MAX_NAME;
 
 /// What is written.
 #[derive(Debug, Serialize)]
@@ -71,7 +68,7 @@ impl Outcome {
                 StreamCode::BodyTooLarge => "body_too_large",
                 StreamCode::UpstreamUnavailable => "upstream_unavailable",
                 StreamCode::UpstreamTimeout => "upstream_timeout",
-                StreamCode::UpstreamInvalid => "upstream_invalid",
+                StreamCode::UpstreamInvalid | StreamCode::UpstreamTooLarge => "upstream_invalid",
                 StreamCode::UpstreamLost => "upstream_lost",
                 _ => "protocol",
             }),
@@ -83,36 +80,5 @@ impl Outcome {
             Self::Refused(code) => Some(code),
             _ => None,
         }
-    }
-}
-
-/// Length below which no name is a credential, bytes: nearly every method, path and tool is that short, and looking costs
-/// more than the rest of the line.
-const SHORT: usize = 12;
-
-/// A name from outside, as a line may hold it: of bounded length, and hidden where it looks like a credential.
-pub(super) fn told(name: &str) -> String {
-    if name.len() < SHORT {
-        return name.to_owned();
-    }
-    let redacted = redact(&Value::from(name));
-    let text = redacted.as_str().unwrap_or_default();
-    match text.char_indices().nth(MAX_NAME) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_cut_and_credentials_hidden() {
-        assert_eq!(told("/mcp"), "/mcp");
-        assert_eq!(told(&"ö".repeat(MAX_NAME)), "ö".repeat(MAX_NAME));
-        assert_eq!(told(&"ö".repeat(MAX_NAME + 1)), format!("{}…", "ö".repeat(MAX_NAME)));
-        assert_eq!(told(&"x".repeat(100_000)).len(), MAX_NAME + "…".len());
-        assert_eq!(told("/mcp/gtz_canary"), gantz_audit::REDACTED);
     }
 }

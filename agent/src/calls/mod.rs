@@ -13,6 +13,7 @@
 
 mod call;
 mod file;
+mod hidden;
 mod line;
 mod peek;
 mod tally;
@@ -20,6 +21,7 @@ mod tally;
 use std::time::Instant;
 
 use gantz_audit::Audit;
+use gantz_shared::token::Token;
 use gantz_shared::wire::head::RequestHead;
 
 pub use call::Call;
@@ -29,6 +31,7 @@ pub use peek::MAX_PEEK;
 pub use tally::Tally;
 
 use crate::tokens::Book;
+use hidden::Hidden;
 
 /// Longest path, HTTP method, JSON-RPC method and name of a tool that a line holds, characters. Longer ones are cut, and
 /// end in `…`.
@@ -41,9 +44,22 @@ pub struct Calls {
     pub audit: Audit,
     /// Whether a line has the arguments of its tool, without what looks like a secret.
     pub with_arguments: bool,
+    hidden: Hidden,
 }
 
 impl Calls {
+    /// In this log, with the `arguments` of its tools or without.
+    #[must_use]
+    pub fn new(audit: Audit, with_arguments: bool) -> Self {
+        Self { audit, with_arguments, hidden: Hidden::default() }
+    }
+
+    /// Keeps these tokens out of every line, too: one that its owner has brought looks like nothing.
+    #[must_use]
+    pub fn hiding(self, tokens: impl IntoIterator<Item = Token>) -> Self {
+        Self { hidden: Hidden::new(tokens), ..self }
+    }
+
     /// A request has come, `started` when its stream was taken.
     pub(crate) fn begin(&self, head: &RequestHead, tokens: &Book, started: Instant) -> Call {
         if self.audit.is_on() { Call::new(self.clone(), head, tokens, started) } else { Call::default() }

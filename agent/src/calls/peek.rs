@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::line::told;
+use super::hidden::Hidden;
 use crate::permissions::{self, Messages, Unreadable};
 
 /// Longest request body of which it is logged what it asks for, bytes.
@@ -64,7 +64,7 @@ impl Peek {
         }
     }
 
-    pub(super) fn read(&self, with_arguments: bool) -> Asked {
+    pub(super) fn read(&self, with_arguments: bool, hidden: &Hidden) -> Asked {
         if !self.is_expected {
             return Asked::Nothing;
         }
@@ -77,7 +77,7 @@ impl Peek {
         match Messages::read(&self.bytes) {
             Ok(messages) => {
                 let whole: Option<Value> = if with_arguments { serde_json::from_slice(&self.bytes).ok() } else { None };
-                let message = |(at, message)| Message::of(message, whole.as_ref().map(|whole| nth(whole, at)));
+                let message = |(at, message)| Message::of(message, whole.as_ref().map(|whole| nth(whole, at)), hidden);
                 Asked::Messages { list: messages.list.iter().enumerate().map(message).collect(), batch: messages.batch }
             }
             Err(why) => Asked::Unread(code(why)),
@@ -91,18 +91,18 @@ fn nth(whole: &Value, at: usize) -> &Value {
 }
 
 impl Message {
-    fn of(message: &permissions::Message, whole: Option<&Value>) -> Self {
+    fn of(message: &permissions::Message, whole: Option<&Value>, hidden: &Hidden) -> Self {
         let tool = message.tool();
-        let arguments = || whole?.get("params")?.get("arguments").map(gantz_audit::redact);
+        let arguments = || whole?.get("params")?.get("arguments").map(|arguments| hidden.redact(arguments));
         Self {
             kind: match (&message.method, &message.id) {
                 (Some(_), Some(_)) => "request",
                 (Some(_), None) => "notification",
                 (None, _) => "response",
             },
-            method: message.method.as_deref().map(told),
+            method: message.method.as_deref().map(|method| hidden.told(method)),
             arguments: tool.and_then(|_| arguments()),
-            tool: tool.map(told),
+            tool: tool.map(|tool| hidden.told(tool)),
         }
     }
 }
@@ -127,7 +127,7 @@ mod tests {
         let mut peek = Peek::new(true, None);
         // However it is cut up.
         body.as_bytes().chunks(7).for_each(|piece| peek.push(piece));
-        match peek.read(with_arguments) {
+        match peek.read(with_arguments, &Hidden::default()) {
             Asked::Nothing => Value::Null,
             Asked::Unread(why) => why.into(),
             Asked::Messages { list, batch } => {
@@ -209,10 +209,10 @@ mod tests {
         let mut grown = Peek::new(true, None);
         (0..3).for_each(|_| grown.push(&[b' '; MAX_PEEK / 2]));
         for peek in [declared, grown] {
-            assert_eq!((peek.bytes.capacity(), peek.read(true)), (0, Asked::Unread("too_large")));
+            assert_eq!((peek.bytes.capacity(), peek.read(true, &Hidden::default())), (0, Asked::Unread("too_large")));
         }
-        assert_eq!(Peek::new(false, None).read(true), Asked::Nothing);
-        assert_eq!(Peek::new(true, Some(0)).read(true), Asked::Nothing);
+        assert_eq!(Peek::new(false, None).read(true, &Hidden::default()), Asked::Nothing);
+        assert_eq!(Peek::new(true, Some(0)).read(true, &Hidden::default()), Asked::Nothing);
     }
 
     #[test]

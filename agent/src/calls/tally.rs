@@ -7,6 +7,7 @@ use gantz_shared::fields::content_length;
 use gantz_shared::wire::head::RequestHead;
 use http::StatusCode;
 
+use super::hidden::Hidden;
 use super::peek::{Asked, Peek};
 
 /// A handle of a call's counts; the default one counts nothing.
@@ -83,8 +84,8 @@ impl Tally {
     }
 
     /// What the request asks for.
-    pub(super) fn asked(&self, with_arguments: bool) -> Asked {
+    pub(super) fn asked(&self, with_arguments: bool, hidden: &Hidden) -> Asked {
         let Some(counts) = &self.0 else { return Asked::Nothing };
-        counts.peek.lock().unwrap_or_else(PoisonError::into_inner).read(with_arguments)
+        counts.peek.lock().unwrap_or_else(PoisonError::into_inner).read(with_arguments, hidden)
     }
 }

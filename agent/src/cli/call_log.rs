@@ -43,7 +43,7 @@ pub(super) fn open(args: &RunArgs, printer: Printer) -> Result<(Calls, Option<Ke
     };
     let (audit, kept) = opened;
     tracing::info!(path = %kept.path().display(), "calls are written down");
-    Ok((Calls { audit, with_arguments: args.log_arguments == Some(true) }, Some(kept)))
+    Ok((Calls::new(audit, args.log_arguments == Some(true)), Some(kept)))
 }
 
 fn folder() -> Option<PathBuf> {

@@ -166,14 +166,21 @@ fn malformed(path: &Path, error: &Error) -> Failure {
             Failure::new(Exit::Usage, format!("{place}: not one of the values that this key takes"))
                 .hint(format!("one of {}", expected.join(", ")))
         }
-        // The words of these repeat the value.
+        // The words of these repeat the value …
         Error::Message { .. }
         | Error::ExternalMessage { .. }
         | Error::SerdeInvalidType { .. }
         | Error::SerdeInvalidValue { .. }
         | Error::SerdeVariantId { .. }
         | Error::NonFiniteFloat { .. }
-        | Error::TaggedEnumMismatch { .. } => {
+        | Error::TaggedEnumMismatch { .. }
+        // … and those of these speak of Rust's types.
+        | Error::ExternallyTaggedEnumExpectedScalarOrMapping { .. }
+        | Error::ExpectedStringKeyForExternallyTaggedEnum { .. }
+        | Error::ExpectedMappingEndAfterEnumVariantValue { .. }
+        | Error::UnexpectedValueForUnitEnumVariant { .. }
+        | Error::UnexpectedValueForUnit { .. }
+        | Error::NullIntoString { .. } => {
             not_yaml(&place, "it is not YAML, or not of the kind that this key takes")
         }
         other => not_yaml(&place, reason(&other.to_string())),

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use gantz_shared::failure::printable;
+use gantz_shared::span::rounded;
 use gantz_shared::token::Token;
 use serde_json::{Value, json};
 
@@ -93,6 +94,7 @@ impl Printer {
                 "name": welcome.name,
             })),
             Event::Reconnected(welcome) => self.note(&format!("reconnected: {}{path}", welcome.url)),
+            Event::Renewed(_) => {}
             Event::Request { .. } if !self.log_requests => {}
             Event::Request { method, path, status, took } if self.json => line(&json!({
                 "event": "request",
@@ -115,16 +117,6 @@ impl Printer {
         } else {
             say("  Goodbye!\n");
         }
-    }
-}
-
-/// `24 h` and not `23h 59m 59s`: to the largest unit that is at least two, or the hour.
-pub(super) fn rounded(left: Duration) -> String {
-    match left.as_secs_f64() {
-        left if left >= 48.5 * 3600.0 => format!("{:.0} days", left / 86_400.0),
-        left if left >= 3599.0 => format!("{:.0} h", left / 3600.0),
-        left if left >= 119.0 => format!("{:.0} min", left / 60.0),
-        left => format!("{left:.0} s"),
     }
 }
 

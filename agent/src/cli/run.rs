@@ -72,6 +72,7 @@ async fn open(args: RunArgs, tunnel: &Tunnel, calls: Calls, printer: Printer) ->
     // From here on Ctrl-C means goodbye.
     let mut stop = Stop::new().map_err(|error| Failure::new(Exit::Failed, "cannot wait for signals").why(error))?;
     let credentials = credentials::begin(&args, tunnel.tokens(), printer)?;
+    let calls = calls.hiding(credentials.token.clone());
     let first = credentials.book.first();
     if first.is_none() {
         printer.note("warning: --auth=none: everybody who knows the URL can call your server");
@@ -117,7 +118,7 @@ async fn open(args: RunArgs, tunnel: &Tunnel, calls: Calls, printer: Printer) ->
     let observer = Arc::new({
         let known = known.clone();
         move |event: &crate::Event| {
-            if let crate::Event::Reconnected(welcome) = event {
+            if let crate::Event::Reconnected(welcome) | crate::Event::Renewed(welcome) = event {
                 opened.send_replace(Some(welcome.clone()));
             }
             printer.event(event, known.get().map_or("", String::as_str));

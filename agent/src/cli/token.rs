@@ -6,10 +6,11 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, Subcommand};
 use gantz_shared::failure::{Exit, Failure};
 use gantz_shared::rate::Rate;
+use gantz_shared::span::rounded;
 use serde_json::{Value, json};
 
 use super::lifetime::Lifetime;
-use super::printer::{print, rounded, say, timestamp};
+use super::printer::{print, say, timestamp};
 use super::running::{self, ask, unexpected};
 use super::table::Table;
 use crate::control::{Answer, Command, Made};

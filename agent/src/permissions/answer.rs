@@ -6,9 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-use super::buffer::{Buffer, TooLarge};
+use super::buffer::{Buffer, Full};
 use super::events::Events;
-use super::{MAX_ANSWER, Permissions, ToolBook, list};
+use super::{MAX_ANSWER, Permissions, Room, ToolBook, list};
 
 /// Fields that describe the bytes of a body, and no longer do when some are cut.
 const OF_THE_BYTES: [HeaderName; 6] = [
@@ -38,9 +38,9 @@ pub enum Withheld {
     /// Compressed, or a part of something.
     #[error("it is encoded or partial, although that was not asked for")]
     Encoded,
-    /// Over the limit.
-    #[error("it, or one event of it, is {0}")]
-    TooLarge(#[from] TooLarge),
+    /// Over the limit, or there is no room.
+    #[error("it, or one event of it, cannot be held: {0}")]
+    Full(#[from] Full),
     /// Neither JSON nor anything that could not be taken for it.
     #[error("it cannot be read as JSON")]
     Unreadable,
@@ -76,13 +76,15 @@ impl Filter {
 pub fn learn(book: &Arc<ToolBook>, fields: &HeaderMap, body: &[u8]) -> bool {
     let own = Arc::<ToolBook>::default();
     let filter = Filter { permissions: Arc::default(), book: Some(own.clone()) };
+    // It is here already, whatever others hold.
+    let room = Room::default();
     let read = match Kind::of(fields) {
         Ok(Kind::Events) if is_plain(fields) => {
-            let mut events = Events::new(filter);
+            let mut events = Events::new(filter, &room);
             events.push(body).and_then(|_| events.finish()).map(drop)
         }
         Ok(Kind::Json) if is_plain(fields) => {
-            let mut whole = Whole::new(filter);
+            let mut whole = Whole::new(filter, None, &room);
             whole.push(body).and_then(|()| whole.finish(&mut HeaderMap::new())).map(drop)
         }
         _ => return false,
@@ -105,14 +107,20 @@ pub struct Whole {
 }
 
 impl Whole {
-    pub(super) fn new(filter: Filter) -> Self {
-        Self { filter, body: Buffer::new(MAX_ANSWER) }
+    pub(super) fn new(filter: Filter, declared: Option<u64>, room: &Room) -> Self {
+        Self { filter, body: Buffer::new(MAX_ANSWER, declared, room.answer()) }
+    }
+
+    /// How many bytes there are so far, for [`Room::read`].
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.body.len()
     }
 
     /// Takes the next piece.
     ///
     /// # Errors
-    /// The answer is over [`MAX_ANSWER`].
+    /// The answer is over [`MAX_ANSWER`], or there is no room for it.
     pub fn push(&mut self, piece: &[u8]) -> Result<(), Withheld> {
         Ok(self.body.push(piece)?)
     }
@@ -122,16 +130,20 @@ impl Whole {
     /// # Errors
     /// [`Withheld::Unreadable`]
     pub fn finish(self, fields: &mut HeaderMap) -> Result<Bytes, Withheld> {
-        let body = self.body.finish();
+        let (body, mut share) = self.body.into_parts();
         // JSON in another encoding than UTF-8 is not JSON (RFC 8259 §8.1), but some readers take it.
         let text = std::str::from_utf8(&body).map_err(|_| Withheld::Unreadable)?;
         if text.contains('\0') {
             return Err(Withheld::Unreadable);
         }
-        let Some(cut) = self.filter.cut(text.strip_prefix('\u{feff}').unwrap_or(text))? else { return Ok(body) };
+        let Some(cut) = self.filter.cut(text.strip_prefix('\u{feff}').unwrap_or(text))? else {
+            return Ok(share.of(body));
+        };
+        drop(body);
+        share.shrink(cut.len());
         forget_bytes(fields);
         fields.insert(header::CONTENT_LENGTH, HeaderValue::from(cut.len()));
-        Ok(Bytes::from(cut))
+        Ok(share.of(cut.into_bytes()))
     }
 }
 

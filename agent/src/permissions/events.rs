@@ -7,11 +7,12 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
-use super::MAX_EVENT;
 use super::answer::{Filter, Withheld};
-use super::buffer::TooLarge;
+use super::buffer::Buffer;
+use super::room::Share;
+use super::{MAX_EVENT, MAX_READ_HERE, Room};
 
 /// What a stream may begin with, and a reader drops.
 const BOM: &[u8] = b"\xef\xbb\xbf";
@@ -19,8 +20,9 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 /// One stream.
 pub struct Events {
     filter: Filter,
+    room: Room,
     /// The event that is not whole yet, with its unfinished line.
-    held: Vec<u8>,
+    held: Buffer,
     /// Where in `held` that line begins.
     line: usize,
     /// The last byte was a CR; an LF would be the rest of its line end.
@@ -32,43 +34,61 @@ pub struct Events {
 }
 
 impl Events {
-    pub(super) fn new(filter: Filter) -> Self {
-        Self { filter, held: Vec::new(), line: 0, after_cr: false, at_start: true, broken: None }
+    pub(super) fn new(filter: Filter, room: &Room) -> Self {
+        let held = Buffer::new(MAX_EVENT, None, room.answer());
+        Self { filter, room: room.clone(), held, line: 0, after_cr: false, at_start: true, broken: None }
+    }
+
+    /// How many bytes the next [`push`](Self::push) of `piece` may go through, for [`Room::read`]: those of a long event,
+    /// when this may be its end.
+    #[must_use]
+    pub fn reads(&self, piece: &[u8]) -> usize {
+        let all = self.held.len() + piece.len();
+        // An event ends with a line.
+        let may_end = all > MAX_READ_HERE && piece.iter().any(|byte| matches!(byte, b'\n' | b'\r'));
+        if may_end { all } else { 0 }
+    }
+
+    /// How many bytes [`finish`](Self::finish) goes through, for [`Room::read`].
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.held.len()
     }
 
     /// Takes the next piece and gives what may go out.
     ///
     /// # Errors
-    /// An event cannot be read, or is over [`MAX_EVENT`]: the stream has to be broken off. Nothing more of it comes out.
+    /// An event cannot be read, is over [`MAX_EVENT`], or there is no room for it: the stream has to be broken off.
+    /// Nothing more of it comes out.
     pub fn push(&mut self, piece: &[u8]) -> Result<Bytes, Withheld> {
-        let mut out = BytesMut::with_capacity(piece.len());
+        let mut out = Out::new(&self.room);
         if self.broken.is_none() {
             self.broken = self.take(piece, &mut out).err();
         }
-        self.broken.map_or_else(|| Ok(out.freeze()), Err)
+        self.broken.map_or_else(|| Ok(out.finish()), Err)
     }
 
-    fn take(&mut self, piece: &[u8], out: &mut BytesMut) -> Result<(), Withheld> {
+    fn take(&mut self, piece: &[u8], out: &mut Out) -> Result<(), Withheld> {
         let mut rest = piece;
         while self.at_start && !rest.is_empty() {
             if rest[0] != BOM[self.held.len()] {
                 self.at_start = false;
                 break;
             }
-            self.held.push(rest[0]);
+            self.held.push(&rest[..1])?;
             rest = &rest[1..];
-            if self.held == BOM {
+            if *self.held == *BOM {
                 self.at_start = false;
-                out.extend_from_slice(&std::mem::take(&mut self.held));
+                out.take(self.taken());
             }
         }
         while let Some(&first) = rest.first() {
             if std::mem::take(&mut self.after_cr) && first == b'\n' {
                 // It goes where its CR has gone.
                 if self.held.is_empty() {
-                    out.extend_from_slice(b"\n");
+                    out.bytes.push(first);
                 } else {
-                    self.held.push(first);
+                    self.held.push(b"\n")?;
                     self.line = self.held.len();
                 }
                 rest = &rest[1..];
@@ -76,11 +96,7 @@ impl Events {
             }
             let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
             let (part, after) = rest.split_at(end.map_or(rest.len(), |end| end + 1));
-            if part.len() > MAX_EVENT.saturating_sub(self.held.len()) {
-                self.held = Vec::new();
-                return Err(TooLarge { limit: MAX_EVENT }.into());
-            }
-            self.held.extend_from_slice(part);
+            self.held.push(part)?;
             rest = after;
             if end.is_some() {
                 self.after_cr = part.ends_with(b"\r");
@@ -98,16 +114,21 @@ impl Events {
         if let Some(why) = self.broken {
             return Err(why);
         }
-        let mut out = BytesMut::new();
+        let mut out = Out::new(&self.room);
         self.event(&mut out)?;
-        Ok(out.freeze())
+        Ok(out.finish())
     }
 
-    fn line_ended(&mut self, out: &mut BytesMut) -> Result<(), Withheld> {
+    /// What is held; from now on nothing is.
+    fn taken(&mut self) -> (Vec<u8>, Share) {
+        std::mem::replace(&mut self.held, Buffer::new(MAX_EVENT, None, self.room.answer())).into_parts()
+    }
+
+    fn line_ended(&mut self, out: &mut Out) -> Result<(), Withheld> {
         let is_first = self.line == 0;
         match self.held[self.line..self.held.len() - 1].first() {
             None => self.event(out)?,
-            Some(b':') if is_first => out.extend_from_slice(&std::mem::take(&mut self.held)),
+            Some(b':') if is_first => out.take(self.taken()),
             Some(_) => {}
         }
         self.line = self.held.len();
@@ -115,19 +136,46 @@ impl Events {
     }
 
     /// Sends on what is held.
-    fn event(&mut self, out: &mut BytesMut) -> Result<(), Withheld> {
-        let held = std::mem::take(&mut self.held);
-        let data = data(&held);
-        match self.filter.cut(&String::from_utf8_lossy(&data))? {
-            Some(cut) => rewrite(&held, &cut, out),
-            None => out.extend_from_slice(&held),
+    fn event(&mut self, out: &mut Out) -> Result<(), Withheld> {
+        let (held, share) = self.taken();
+        match self.filter.cut(&String::from_utf8_lossy(&data(&held)))? {
+            Some(cut) => {
+                rewrite(&held, &cut, &mut out.bytes);
+                out.share.join(share);
+            }
+            None => out.take((held, share)),
         }
         Ok(())
     }
 }
 
+/// What goes out, with the room that it has.
+struct Out {
+    bytes: Vec<u8>,
+    share: Share,
+}
+
+impl Out {
+    fn new(room: &Room) -> Self {
+        Self { bytes: Vec::new(), share: room.answer() }
+    }
+
+    fn take(&mut self, (bytes, share): (Vec<u8>, Share)) {
+        if self.bytes.is_empty() {
+            self.bytes = bytes;
+        } else {
+            self.bytes.extend_from_slice(&bytes);
+        }
+        self.share.join(share);
+    }
+
+    fn finish(self) -> Bytes {
+        self.share.of(self.bytes)
+    }
+}
+
 /// The event with `data` instead of its own.
-fn rewrite(event: &[u8], data: &str, out: &mut BytesMut) {
+fn rewrite(event: &[u8], data: &str, out: &mut Vec<u8>) {
     let mut new = Some(data);
     for (line, end) in lines(event) {
         if value(line).is_none() {

@@ -8,15 +8,16 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
 
 use super::answer::{Answer, Filter, Kind, Whole, Withheld, forget_bytes, is_plain};
-use super::buffer::{Buffer, TooLarge};
+use super::buffer::{Buffer, Full, TooLarge};
 use super::events::Events;
-use super::{MAX_ANSWER, MAX_REQUEST, Messages, Permissions, Refusal, ToolBook, Unreadable, headers};
+use super::{MAX_ANSWER, MAX_REQUEST, Messages, Permissions, Refusal, Room, ToolBook, Unreadable, headers};
 
 /// What stands between one request and the local server. On every path: a server may take messages anywhere.
 #[derive(Debug)]
 pub struct Guard {
     permissions: Arc<Permissions>,
     book: Arc<ToolBook>,
+    room: Room,
     method: Method,
     lists_tools: bool,
 }
@@ -38,10 +39,11 @@ pub enum Need {
 impl Guard {
     /// For one request; `None` where there is nothing to enforce.
     #[must_use]
-    pub fn new(permissions: &Arc<Permissions>, book: &Arc<ToolBook>) -> Option<Self> {
+    pub fn new(permissions: &Arc<Permissions>, book: &Arc<ToolBook>, room: &Room) -> Option<Self> {
         (!permissions.is_everything()).then(|| Self {
             permissions: permissions.clone(),
             book: book.clone(),
+            room: room.clone(),
             method: Method::GET,
             lists_tools: false,
         })
@@ -59,15 +61,15 @@ impl Guard {
         ask_plainly(&mut head.fields);
         if !head.has_body {
             // A body of no bytes is no message.
-            return if self.needs_message() { Err(Unreadable::NotJson.into()) } else { Ok(Need::Nothing) };
+            return self.without_body(&head.fields).map(|()| Need::Nothing);
         }
         let declared = content_length(&head.fields).ok().flatten();
         if declared.is_some_and(|len| len > MAX_REQUEST as u64) {
-            return Err(TooLarge { limit: MAX_REQUEST }.into());
+            return Err(Full::from(TooLarge { limit: MAX_REQUEST }).into());
         }
         let expects_continue = expects_continue(&head.fields);
         head.fields.remove(header::EXPECT);
-        Ok(Need::Body { buffer: Buffer::new(MAX_REQUEST), expects_continue })
+        Ok(Need::Body { buffer: Buffer::new(MAX_REQUEST, declared, self.room.request()), expects_continue })
     }
 
     /// Looks at the body, which goes on as it is. The messages in it; none, where it is empty and may be.
@@ -75,12 +77,12 @@ impl Guard {
     /// # Errors
     /// What the caller gets instead.
     pub fn body(&mut self, fields: &HeaderMap, body: &[u8]) -> Result<Option<Messages>, Refusal> {
-        if body.is_empty() && !self.needs_message() {
-            return Ok(None);
+        if body.is_empty() {
+            return self.without_body(fields).map(|()| None);
         }
         is_json(fields)?;
         let messages = Messages::read(body)?;
-        headers::agree(fields, &messages).map_err(|mismatch| Refusal::mismatch(mismatch, &messages))?;
+        headers::agree(fields, &messages).map_err(|mismatch| Refusal::mismatch_in(mismatch, &messages))?;
         self.may(&messages)?;
         self.lists_tools = messages.list.iter().any(|message| message.method.as_deref() == Some("tools/list"));
         Ok(Some(messages))
@@ -104,13 +106,14 @@ impl Guard {
                 // Whether something will be cut is not known when the head goes.
                 forget_bytes(fields);
                 // On the stream of a GET come the answers to messages that were posted elsewhere (HTTP+SSE).
-                Answer::Events(Events::new(self.filter(self.lists_tools || self.method == Method::GET)))
+                Answer::Events(Events::new(self.filter(self.lists_tools || self.method == Method::GET), &self.room))
             }
             Kind::Json => {
-                if content_length(fields).ok().flatten().is_some_and(|len| len > MAX_ANSWER as u64) {
-                    return Err(TooLarge { limit: MAX_ANSWER }.into());
+                let declared = content_length(fields).ok().flatten();
+                if declared.is_some_and(|len| len > MAX_ANSWER as u64) {
+                    return Err(Full::from(TooLarge { limit: MAX_ANSWER }).into());
                 }
-                Answer::Whole(Whole::new(self.filter(self.lists_tools)))
+                Answer::Whole(Whole::new(self.filter(self.lists_tools), declared, &self.room))
             }
             Kind::Other => Answer::Untouched,
         })
@@ -122,9 +125,12 @@ impl Guard {
         Filter { permissions: self.permissions.clone(), book: notes.then(|| self.book.clone()) }
     }
 
-    /// Methods other than these have no meaning without a body.
-    fn needs_message(&self) -> bool {
-        !matches!(self.method, Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS)
+    /// Methods other than these have no meaning without a body; and what a field says of one that is not there is wrong.
+    fn without_body(&self, fields: &HeaderMap) -> Result<(), Refusal> {
+        if !matches!(self.method, Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS) {
+            return Err(Unreadable::NotJson.into());
+        }
+        headers::describe_nothing(fields).map_err(Refusal::mismatch)
     }
 
     /// One forbidden call refuses them all.

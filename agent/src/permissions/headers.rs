@@ -22,6 +22,8 @@ pub(super) enum Mismatch {
     Malformed(&'static str),
     #[error("Header mismatch: {0} cannot describe a batch")]
     Batch(&'static str),
+    #[error("Header mismatch: {0} describes a message, and the request has none")]
+    Nothing(&'static str),
     #[error("Header mismatch: Mcp-Method is not the body's method")]
     Method,
     #[error("Header mismatch: Mcp-Name is not what the body names")]
@@ -45,6 +47,17 @@ pub(super) fn agree(fields: &HeaderMap, messages: &Messages) -> Result<(), Misma
         Some(name) => agree_on_name(name, message),
         None => Ok(()),
     }
+}
+
+/// Whether the fields are not there, as there is no body for them to agree with: only a POST has a message to mirror. A
+/// server or a proxy that goes by them alone would take the request for one.
+pub(super) fn describe_nothing(fields: &HeaderMap) -> Result<(), Mismatch> {
+    for (name, shown) in [(METHOD, "Mcp-Method"), (NAME, "Mcp-Name")] {
+        if !matches!(field(fields, name), Ok(None)) {
+            return Err(Mismatch::Nothing(shown));
+        }
+    }
+    Ok(())
 }
 
 /// A method whose name stands nowhere in the body has nothing to disagree with.
@@ -122,6 +135,24 @@ mod tests {
             (&[], format!("[{}]", call("x"))),
         ] {
             assert_eq!(check(lines, &body), Ok(()), "{lines:?} {body}");
+        }
+    }
+
+    #[test]
+    fn without_a_message_there_is_nothing_to_describe() {
+        for (name, expected) in [
+            ("mcp-protocol-version", Ok(())),
+            ("mcp-session-id", Ok(())),
+            (METHOD, Err(Mismatch::Nothing("Mcp-Method"))),
+            ("mcp_method", Err(Mismatch::Nothing("Mcp-Method"))),
+            (NAME, Err(Mismatch::Nothing("Mcp-Name"))),
+            ("mcp_name", Err(Mismatch::Nothing("Mcp-Name"))),
+        ] {
+            let mut fields = HeaderMap::new();
+            fields.append(HeaderName::from_static(name), HeaderValue::from_static(""));
+            assert_eq!(describe_nothing(&fields), expected, "{name}");
+            fields.append(HeaderName::from_static(name), HeaderValue::from_static("x"));
+            assert_eq!(describe_nothing(&fields), expected, "{name} twice");
         }
     }
 

@@ -2,14 +2,15 @@
 //! an array. Of the rest of the text nothing changes, not even its spaces.
 //!
 //! A member that is there twice is cut in both places: which of them counts is for the client's reader to say.
+//!
+//! What is not looked for is not kept: a text of many small values would otherwise take some ten times its own memory.
 
 use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::Tool;
+use super::{MAX_LISTED, Tool};
 
 /// What a text turned out to be.
 #[derive(Default)]
@@ -23,32 +24,40 @@ pub(super) struct Seen {
 /// Reads a JSON text and cuts what `shows` does not want seen, and what has no name to decide by.
 ///
 /// # Errors
-/// It is not JSON.
+/// It is not JSON, or lists more than [`MAX_LISTED`] tools.
 pub(super) fn cut(text: &str, shows: impl Fn(&Tool) -> bool) -> serde_json::Result<Seen> {
     let (mut seen, mut out, mut done) = (Seen::default(), String::new(), 0);
     for list in lists(text)? {
-        let entries: Vec<&RawValue> = serde_json::from_str(list.get())?;
-        let mut kept = Vec::with_capacity(entries.len());
-        for entry in &entries {
-            let Some(tool) = tool(entry) else { continue };
-            if shows(&tool) {
-                kept.push(entry.get());
-            }
-            seen.tools.push(tool);
-        }
-        if kept.len() == entries.len() {
+        let mut hides = false;
+        elements(list, |entry| {
+            let tool = tool(entry);
+            hides |= !tool.as_ref().is_some_and(&shows);
+            seen.tools.extend(tool);
+            if seen.tools.len() > MAX_LISTED { Err(Error::custom("too many tools")) } else { Ok(()) }
+        })?;
+        if !hides {
             continue;
         }
+        // It gets no longer.
+        out.reserve(text.len() - done);
         // The list is a slice of the text.
         let start = list.get().as_ptr().addr() - text.as_ptr().addr();
         out.push_str(&text[done..start]);
-        out.push('[');
-        out.push_str(&kept.join(","));
-        out.push(']');
+        let mut separator = "[";
+        elements(list, |entry| {
+            if tool(entry).is_some_and(|tool| shows(&tool)) {
+                out.push_str(separator);
+                out.push_str(entry.get());
+                separator = ",";
+            }
+            Ok(())
+        })?;
+        out.push_str(if separator == "[" { "[]" } else { "]" });
         done = start + list.get().len();
     }
     if done > 0 {
         out.push_str(&text[done..]);
+        out.shrink_to_fit();
         seen.cut = Some(out);
     }
     Ok(seen)
@@ -56,15 +65,16 @@ pub(super) fn cut(text: &str, shows: impl Fn(&Tool) -> bool) -> serde_json::Resu
 
 /// Every `result.tools` that is an array, in the order of the text.
 fn lists(text: &str) -> serde_json::Result<Vec<&RawValue>> {
-    let messages = match serde_json::from_str::<&RawValue>(text)? {
-        batch if batch.get().starts_with('[') => serde_json::from_str(batch.get())?,
-        message => vec![message],
-    };
     let mut lists = Vec::new();
-    for message in messages {
+    let mut of_message = |message| {
         for result in members(message, "result")? {
             lists.extend(members(result, "tools")?.into_iter().filter(|tools| tools.get().starts_with('[')));
         }
+        Ok(())
+    };
+    match serde_json::from_str::<&RawValue>(text)? {
+        batch if batch.get().starts_with('[') => elements(batch, of_message)?,
+        message => of_message(message)?,
     }
     Ok(lists)
 }
@@ -95,33 +105,49 @@ fn members<'a>(value: &'a RawValue, name: &str) -> serde_json::Result<Vec<&'a Ra
     if !value.get().starts_with('{') {
         return Ok(Vec::new());
     }
-    let Object(all) = serde_json::from_str(value.get())?;
-    Ok(all.into_iter().filter(|(member, _)| member == name).map(|(_, value)| value).collect())
+    struct Named<'n>(&'n str);
+    impl<'de> Visitor<'de> for Named<'_> {
+        type Value = Vec<&'de RawValue>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut values = Vec::new();
+            while let Some(member) = map.next_key::<String>()? {
+                let value = map.next_value()?;
+                if member == self.0 {
+                    values.push(value);
+                }
+            }
+            Ok(values)
+        }
+    }
+    serde_json::Deserializer::from_str(value.get()).deserialize_map(Named(name))
 }
 
-/// An object with all its members, in order.
-struct Object<'a>(Vec<(String, &'a RawValue)>);
+/// Gives `each` the elements of an array, in order.
+fn elements<'a>(
+    array: &'a RawValue,
+    each: impl FnMut(&'a RawValue) -> serde_json::Result<()>,
+) -> serde_json::Result<()> {
+    struct Each<F>(F);
+    impl<'de, F: FnMut(&'de RawValue) -> serde_json::Result<()>> Visitor<'de> for Each<F> {
+        type Value = ();
 
-impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-        impl<'de> Visitor<'de> for Members {
-            type Value = Vec<(String, &'de RawValue)>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(members)
-            }
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an array")
         }
-        deserializer.deserialize_map(Members).map(Self)
+
+        fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
+            while let Some(element) = seq.next_element()? {
+                (self.0)(element).map_err(A::Error::custom)?;
+            }
+            Ok(())
+        }
     }
+    serde_json::Deserializer::from_str(array.get()).deserialize_seq(Each(each))
 }
 
 #[cfg(test)]
@@ -202,6 +228,13 @@ mod tests {
             let tools = cut(&text, |_| true).unwrap().tools;
             assert_eq!(tools.first().map(|tool| tool.read_only), read_only, "{annotations}");
         }
+    }
+
+    #[test]
+    fn a_list_that_is_too_long_is_not_read() {
+        let list = |tools: usize| format!(r#"{{"result":{{"tools":[{}]}}}}"#, vec![r#"{"name":"r"}"#; tools].join(","));
+        assert_eq!(cut(&list(MAX_LISTED), |_| true).unwrap().tools.len(), MAX_LISTED);
+        assert!(cut(&list(MAX_LISTED + 1), |_| true).is_err());
     }
 
     #[test]

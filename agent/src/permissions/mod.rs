@@ -8,7 +8,7 @@
 //! Bytes in, values out: nothing here reads a socket or a clock. A token without permissions has no [`Guard`], so its
 //! traffic is never looked at. What always holds for a token with them: a request that cannot be read without doubt is
 //! refused, and an answer that cannot be read is not passed on. Everything that passes is passed byte for byte, except
-//! for the tools that are cut out of a list.
+//! for the tools that are cut out of a list. What is held for that is bounded, for all callers together, by [`Room`].
 
 mod answer;
 mod book;
@@ -19,6 +19,7 @@ mod guard;
 mod headers;
 mod list;
 mod refusal;
+mod room;
 mod rpc;
 
 use std::fmt;
@@ -27,11 +28,12 @@ use serde::{Deserialize, Serialize};
 
 pub use answer::{Answer, Whole, Withheld, learn};
 pub use book::{Tool, ToolBook};
-pub use buffer::{Buffer, TooLarge};
+pub use buffer::{Buffer, Full, TooLarge};
 pub use events::Events;
 pub use globs::{BadGlob, ToolGlobs};
 pub use guard::{Guard, Need};
 pub use refusal::Refusal;
+pub use room::{Busy, MAX_HELD_ANSWERS, MAX_HELD_REQUESTS, MAX_READ_HERE, Room, UNCOUNTED};
 pub use rpc::{Id, Message, Messages, Unreadable};
 
 /// Longest request body that is read for a token with permissions, bytes: the edge's own default limit. The body is
@@ -49,6 +51,9 @@ pub const MAX_BATCH: usize = 1024;
 
 /// Names of tools that a tunnel remembers; the longest unused ones are forgotten first.
 pub const MAX_TOOLS: usize = 4096;
+
+/// Tools in one answer to `tools/list`. A longer list is not read, so that no answer takes many times its own memory.
+pub const MAX_LISTED: usize = 4 * MAX_TOOLS;
 
 /// Longest name of a tool that is remembered, bytes. MCP 2025-11-25 recommends at most 128 characters.
 pub const MAX_TOOL_NAME: usize = 256;

@@ -5,12 +5,15 @@
 use std::fmt;
 
 use bytes::Bytes;
+use gantz_shared::answers;
+use gantz_shared::answers::Row;
+use gantz_shared::limits::RETRY_AFTER_SECS;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::headers::Mismatch;
-use super::{Id, MAX_REQUEST, Messages, Permissions, TooLarge, Unreadable, Withheld};
+use super::{Full, Id, MAX_REQUEST, Messages, Permissions, Unreadable, Withheld};
 
 const GANTZ_ERROR: HeaderName = HeaderName::from_static("gantz-error");
 
@@ -21,31 +24,54 @@ const HEADER_MISMATCH: i32 = -32020;
 const NAMED: usize = 8;
 const NAME_LEN: usize = 128;
 
+answers! {
+    /// What the agent says itself.
+    enum Code {
+        /// The token died a moment ago.
+        InvalidToken = UNAUTHORIZED "invalid_token",
+        /// The token may not do this.
+        InsufficientScope = FORBIDDEN "insufficient_scope",
+        /// Fields and body disagree.
+        HeaderMismatch = BAD_REQUEST "header_mismatch",
+        /// The body cannot be read without doubt.
+        UnreadableRequest = BAD_REQUEST "unreadable_request",
+        /// Nor can one of its media type or encoding.
+        UnreadableType = UNSUPPORTED_MEDIA_TYPE "unreadable_request",
+        /// The body is longer than what is looked through.
+        BodyTooLarge = PAYLOAD_TOO_LARGE "body_too_large",
+        /// The answer cannot be looked through.
+        AnswerWithheld = BAD_GATEWAY "answer_withheld",
+        /// There is no room for what has to be looked through.
+        AgentBusy = SERVICE_UNAVAILABLE "agent_busy",
+    }
+}
+
 /// An answer that the agent makes itself.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Refusal {
-    status: StatusCode,
-    code: &'static str,
+    code: Code,
     body: Bytes,
     challenge: Option<HeaderValue>,
+    /// The same may pass in a moment, and has had no effect yet.
+    retry: bool,
 }
 
 impl Refusal {
-    fn new(status: StatusCode, code: &'static str, message: &str) -> Self {
-        Self::with(status, code, message, &[])
+    fn new(code: Code, message: &str) -> Self {
+        Self::with(code, message, &[])
     }
 
-    fn with(status: StatusCode, code: &'static str, message: &str, more: &[(&str, Value)]) -> Self {
+    fn with(code: Code, message: &str, more: &[(&str, Value)]) -> Self {
         let mut body = Map::new();
-        body.insert("error".to_owned(), code.into());
+        body.insert("error".to_owned(), code.row().1.into());
         body.insert("message".to_owned(), message.into());
         body.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-        Self { status, code, body: Bytes::from(Value::Object(body).to_string()), challenge: None }
+        Self { code, body: Bytes::from(Value::Object(body).to_string()), challenge: None, retry: false }
     }
 
     /// A token that was revoked a moment ago. In the words of the edge, which says so from the next moment on.
     pub(crate) fn revoked() -> Self {
-        let mut refusal = Self::new(StatusCode::UNAUTHORIZED, "invalid_token", "Invalid token");
+        let mut refusal = Self::new(Code::InvalidToken, "Invalid token");
         refusal.challenge = Some(HeaderValue::from_static(concat!(
             r#"Bearer realm="gantz", error="invalid_token", "#,
             r#"error_description="The token is not valid for this tunnel""#
@@ -84,17 +110,23 @@ impl Refusal {
     fn forbidden(message: &str, description: &str, tools: &[&str]) -> Self {
         let named: Vec<String> = tools.iter().take(NAMED).map(|tool| shortened(tool)).collect();
         let more: &[(&str, Value)] = if named.is_empty() { &[] } else { &[("tools", json!(named))] };
-        Self {
-            challenge: Some(challenge(description, tools)),
-            ..Self::with(StatusCode::FORBIDDEN, "insufficient_scope", message, more)
-        }
+        Self { challenge: Some(challenge(description, tools)), ..Self::with(Code::InsufficientScope, message, more) }
     }
 
-    pub(super) fn mismatch(mismatch: Mismatch, messages: &Messages) -> Self {
+    /// Of a request without a message.
+    pub(super) fn mismatch(mismatch: Mismatch) -> Self {
+        Self::mismatch_of(mismatch, None)
+    }
+
+    pub(super) fn mismatch_in(mismatch: Mismatch, messages: &Messages) -> Self {
         let id = match messages.list.as_slice() {
             [message] if !messages.batch => message.id.as_ref(),
             _ => None,
         };
+        Self::mismatch_of(mismatch, id)
+    }
+
+    fn mismatch_of(mismatch: Mismatch, id: Option<&Id>) -> Self {
         let error = json!({ "code": HEADER_MISMATCH, "message": mismatch.to_string() });
         let body = match id {
             Some(Id::Number(id)) => json!({ "jsonrpc": "2.0", "id": id, "error": error }),
@@ -103,49 +135,65 @@ impl Refusal {
             None => json!({ "jsonrpc": "2.0", "error": error }),
         };
         let body = Bytes::from(body.to_string());
-        Self { status: StatusCode::BAD_REQUEST, code: "header_mismatch", body, challenge: None }
+        Self { code: Code::HeaderMismatch, body, challenge: None, retry: false }
     }
 
     pub(super) fn unreadable(why: Unreadable) -> Self {
         let message = format!("This token has permissions, and the request cannot be checked: its body {why}.");
-        Self::new(StatusCode::BAD_REQUEST, "unreadable_request", &message)
+        Self::new(Code::UnreadableRequest, &message)
     }
 
     pub(super) fn media_type(why: &str) -> Self {
         let message = format!("This token has permissions, and the request cannot be checked: {why}.");
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unreadable_request", &message)
+        Self::new(Code::UnreadableType, &message)
     }
 
     pub(super) fn too_large() -> Self {
         let message = format!("This token has permissions; bodies over {MAX_REQUEST} bytes cannot be checked for it.");
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", &message)
+        Self::new(Code::BodyTooLarge, &message)
+    }
+
+    /// There is no room for the request; the local server has not heard of it.
+    fn busy() -> Self {
+        let message =
+            "This token has permissions, and too much is being checked at the same time; try again in a moment.";
+        Self { retry: true, ..Self::new(Code::AgentBusy, message) }
+    }
+
+    /// Every answer of this kind that there is: the agent's rows of the public table.
+    pub fn rows() -> impl Iterator<Item = Row> {
+        Code::ALL.iter().map(|code| code.row())
     }
 
     /// The status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.code.row().0
     }
 
     /// What programs match on: what `Gantz-Error` says.
     #[must_use]
     pub fn code(&self) -> &'static str {
-        self.code
+        self.code.row().1
     }
 
     /// The whole answer.
     #[must_use]
     pub fn into_response(self) -> Response<Bytes> {
+        let (status, code) = self.code.row();
         let mut fields = HeaderMap::new();
         fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         fields.insert(header::CONTENT_LENGTH, HeaderValue::from(self.body.len()));
         fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        fields.insert(GANTZ_ERROR, HeaderValue::from_static(self.code));
+        fields.insert(GANTZ_ERROR, HeaderValue::from_static(code));
         if let Some(challenge) = self.challenge {
             fields.insert(header::WWW_AUTHENTICATE, challenge);
         }
+        if self.retry {
+            fields.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECS));
+        }
         let mut response = Response::new(self.body);
-        *response.status_mut() = self.status;
+        *response.status_mut() = status;
         *response.headers_mut() = fields;
         response
     }
@@ -155,13 +203,21 @@ impl From<Withheld> for Refusal {
     fn from(why: Withheld) -> Self {
         let message =
             format!("This token has permissions, and the local server's answer cannot be checked for it: {why}.");
-        Self::new(StatusCode::BAD_GATEWAY, "answer_withheld", &message)
+        let code = match why {
+            // Without a `Retry-After`: the local server has done what was asked, and may not have to do it again.
+            Withheld::Full(Full::Busy(_)) => Code::AgentBusy,
+            _ => Code::AnswerWithheld,
+        };
+        Self::new(code, &message)
     }
 }
 
-impl From<TooLarge> for Refusal {
-    fn from(_: TooLarge) -> Self {
-        Self::too_large()
+impl From<Full> for Refusal {
+    fn from(why: Full) -> Self {
+        match why {
+            Full::TooLarge(_) => Self::too_large(),
+            Full::Busy(_) => Self::busy(),
+        }
     }
 }
 
@@ -174,7 +230,7 @@ impl From<Unreadable> for Refusal {
 /// Never the body: it repeats what the caller sent.
 impl fmt::Debug for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Refusal").field("status", &self.status).field("code", &self.code).finish_non_exhaustive()
+        f.debug_struct("Refusal").field("status", &self.status()).field("code", &self.code()).finish_non_exhaustive()
     }
 }
 
@@ -206,6 +262,7 @@ fn shortened(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Busy;
     use super::*;
 
     fn parts(refusal: Refusal) -> (StatusCode, HeaderMap, Value) {
@@ -261,11 +318,22 @@ mod tests {
     fn a_header_mismatch_is_a_json_rpc_error() {
         for (id, expected) in [("7", json!(7)), ("\"7\"", json!("7")), ("null", Value::Null)] {
             let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#);
-            let refusal = Refusal::mismatch(Mismatch::Method, &Messages::read(body.as_bytes()).unwrap());
+            let refusal = Refusal::mismatch_in(Mismatch::Method, &Messages::read(body.as_bytes()).unwrap());
             let (status, fields, body) = parts(refusal);
             assert_eq!((status, &fields[GANTZ_ERROR]), (StatusCode::BAD_REQUEST, &"header_mismatch".parse().unwrap()));
             assert_eq!(body["id"], expected);
             assert_eq!((&body["jsonrpc"], &body["error"]["code"]), (&json!("2.0"), &json!(-32020)));
+        }
+    }
+
+    #[test]
+    fn only_a_request_that_had_no_effect_is_to_be_sent_again() {
+        for (refusal, retry) in
+            [(Refusal::from(Full::Busy(Busy)), true), (Refusal::from(Withheld::Full(Full::Busy(Busy))), false)]
+        {
+            let (status, fields, body) = parts(refusal);
+            assert_eq!((status, &body["error"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("agent_busy")));
+            assert_eq!(fields.contains_key(header::RETRY_AFTER), retry, "{body}");
         }
     }
 

@@ -135,6 +135,9 @@ fn folded(name: &str) -> String {
 /// Members of a message, and of its `params`, each of which is looked at: MCP knows about ten.
 const MAX_MEMBERS: usize = 256;
 
+/// Length of the name of each of these, bytes: all of them are kept to be compared.
+const MAX_MEMBER_NAME: usize = 1024;
+
 /// The members of one object so far.
 struct Members {
     known: &'static [&'static str],
@@ -148,7 +151,7 @@ impl Members {
 
     fn next<'de, A: MapAccess<'de>>(&mut self, map: &mut A) -> Result<Option<String>, A::Error> {
         let Some(name) = map.next_key::<String>()? else { return Ok(None) };
-        if self.seen.len() == MAX_MEMBERS {
+        if self.seen.len() == MAX_MEMBERS || name.len() > MAX_MEMBER_NAME {
             return Err(A::Error::custom(Unreadable::NotRpc));
         }
         let fold = folded(&name);

@@ -14,26 +14,35 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-use super::request::Failed;
+use super::request::{Failed, not_read};
 use crate::calls::{Outcome, Tally};
-use crate::permissions::{self, Events, Refusal, Whole};
+use crate::permissions::{self, Events, Refusal, Room, Whole};
 use crate::upstream::Endpoint;
 
-/// Passes the local server's answer on. `sieve` is what the caller's permissions make of it, `stopped` ends when the
-/// caller is gone, `tally` is told what passes.
+/// What an answer passes on its way.
+pub(super) struct Path<'a> {
+    /// What the caller's permissions make of it.
+    pub(super) sieve: Option<permissions::Answer>,
+    /// What has to be said otherwise to the caller.
+    pub(super) endpoint: Option<Endpoint>,
+    /// Where what is long is read.
+    pub(super) room: &'a Room,
+    /// Is told what passes.
+    pub(super) tally: &'a Tally,
+}
+
+/// Passes the local server's answer on. `stopped` ends when the caller is gone.
 pub(super) async fn pass(
     parts: Parts,
     mut body: Incoming,
-    sieve: Option<permissions::Answer>,
-    mut endpoint: Option<Endpoint>,
+    Path { sieve, mut endpoint, room, tally }: Path<'_>,
     writer: &mut FrameWriter,
-    tally: &Tally,
     mut stopped: Pin<&mut impl Future>,
 ) -> Result<StatusCode, Failed> {
     let mut events = match sieve {
         Some(permissions::Answer::Whole(whole)) => {
             return tokio::select! {
-                passed = pass_whole(parts, body, whole, writer, tally) => passed,
+                passed = pass_whole(parts, body, whole, room, writer, tally) => passed,
                 _ = &mut stopped => Err(StreamCode::Cancelled.into()),
             };
         }
@@ -65,7 +74,7 @@ pub(super) async fn pass(
             }
         };
         match frame.into_data() {
-            Ok(piece) => match change(piece, &mut events, &mut endpoint) {
+            Ok(piece) => match change(piece, &mut events, &mut endpoint, room).await? {
                 Ok(piece) if body.is_end_stream() => send_last(piece, writer, tally).await?,
                 Ok(piece) => send(piece, writer, tally).await?,
                 Err(withheld) => return Err(withhold(status, withheld, writer).await),
@@ -74,7 +83,7 @@ pub(super) async fn pass(
         }
     }
     if let Some(events) = events {
-        match events.finish() {
+        match room.read(events.held(), || events.finish()).await.map_err(|error| not_read(&error))? {
             Ok(rest) => send(rest, writer, tally).await?,
             Err(withheld) => return Err(withhold(status, withheld, writer).await),
         }
@@ -86,18 +95,25 @@ pub(super) async fn pass(
     Ok(status)
 }
 
-/// A piece as the caller gets it; an error when it must not.
-fn change(
+/// A piece as the caller gets it; an error within when it must not.
+async fn change(
     piece: Bytes,
     events: &mut Option<Events>,
     endpoint: &mut Option<Endpoint>,
-) -> Result<Bytes, permissions::Withheld> {
-    let piece = match events {
-        Some(events) => events.push(&piece)?,
-        None => piece,
+    room: &Room,
+) -> Result<Result<Bytes, permissions::Withheld>, Failed> {
+    let piece = match events.take() {
+        Some(mut taken) => {
+            let bytes = taken.reads(&piece);
+            let (piece, taken) =
+                room.read(bytes, move || (taken.push(&piece), taken)).await.map_err(|error| not_read(&error))?;
+            *events = Some(taken);
+            piece
+        }
+        None => Ok(piece),
     };
     Ok(match endpoint {
-        Some(rewriter) => rewriter.rewrite(piece),
+        Some(rewriter) => piece.map(|piece| rewriter.rewrite(piece)),
         None => piece,
     })
 }
@@ -107,6 +123,7 @@ async fn pass_whole(
     mut parts: Parts,
     mut body: Incoming,
     mut whole: Whole,
+    room: &Room,
     writer: &mut FrameWriter,
     tally: &Tally,
 ) -> Result<StatusCode, Failed> {
@@ -121,7 +138,15 @@ async fn pass_whole(
             Err(frame) => trailers = frame.into_trailers().ok(),
         }
     }
-    let bytes = whole.finish(&mut parts.headers)?;
+    let (finished, headers) = room
+        .read(whole.held(), move || {
+            let finished = whole.finish(&mut parts.headers);
+            (finished, parts.headers)
+        })
+        .await
+        .map_err(|error| not_read(&error))?;
+    let bytes = finished?;
+    parts.headers = headers;
     encode_head(parts.status, &parts.headers, None, writer)?;
     tally.status(parts.status);
     send_last(bytes, writer, tally).await?;
@@ -201,6 +226,6 @@ pub(super) fn encode_head(
     let keep = |name: &HeaderName| !is_hop_by_hop(name) && !nominated.contains(name);
     wire::response_head(status, upgrade, fields, keep, writer.buffer()).map_err(|error| {
         tracing::warn!(%error, "local server's head is too large");
-        StreamCode::UpstreamInvalid
+        StreamCode::UpstreamTooLarge
     })
 }

@@ -13,12 +13,13 @@ use gantz_transport::splice::splice;
 use gantz_transport::{FrameReader, FrameWriter, RecvStream, SendStream};
 use http::{HeaderMap, Method, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use tokio::task::JoinError;
 use tokio_util::io::{InspectReader, InspectWriter};
 
 use super::{Work, answer};
 use crate::agent;
 use crate::calls::{Outcome, Tally};
-use crate::permissions::{Buffer, Guard, Need, Refusal};
+use crate::permissions::{Buffer, Guard, Need, Refusal, Room};
 use crate::upstream::{Endpoint, Interim, RequestBody, UpstreamError};
 
 /// Serves one request to its end. Cancel-safe: dropped, it resets the stream and ends the local call.
@@ -98,30 +99,33 @@ async fn call(
         // Revoked, and the relay does not know yet: what it was allowed is forgotten.
         None => return Err(Refusal::revoked().into()),
     };
-    let mut guard = permissions.and_then(|permissions| Guard::new(&permissions, &work.tools));
+    let mut guard = permissions.and_then(|permissions| Guard::new(&permissions, &work.tools, &work.room));
     let need = guard.as_mut().map(|guard| guard.head(&mut head)).transpose()?;
-    let (body, rest) = match (need, &mut guard) {
-        (Some(Need::Body { buffer, expects_continue }), Some(guard)) => {
+    let (body, rest) = match (need, guard.take()) {
+        (Some(Need::Body { buffer, expects_continue }), Some(unchecked)) => {
             if expects_continue {
                 answer::encode_info(StatusCode::CONTINUE, &HeaderMap::new(), writer);
                 writer.flush().await.map_err(|_| StreamCode::Cancelled)?;
             }
             let body = read_whole(&mut reader, buffer, tally).await?;
-            guard.body(&head.fields, &body)?;
+            guard = Some(check(unchecked, &mut head, body.clone(), &work.room).await?);
             (RequestBody::whole(body), None)
         }
-        _ if head.upgrade.is_some() => (RequestBody::Empty, Some(reader)),
-        _ if head.has_body => {
-            let body = RequestBody::streaming(reader, &head.fields, tally.clone());
-            (body.map_err(|_| StreamCode::Protocol)?, None)
-        }
-        _ => {
-            read_to_fin(&mut reader).await?;
-            (RequestBody::Empty, None)
+        (_, without_body) => {
+            guard = without_body;
+            if head.upgrade.is_some() {
+                (RequestBody::Empty, Some(reader))
+            } else if head.has_body {
+                let body = RequestBody::streaming(reader, &head.fields, tally.clone());
+                (body.map_err(|_| StreamCode::Protocol)?, None)
+            } else {
+                read_to_fin(&mut reader).await?;
+                (RequestBody::Empty, None)
+            }
         }
     };
     let rewrite = head.method == Method::GET;
-    let public = (head.scheme.clone(), head.authority.clone());
+    let public = work.upstream.public(&head);
     let interim = Arc::new(Interim::default());
     let mut stopped = pin!(writer.stopped());
     let mut call = pin!(work.upstream.call(head, body, interim.clone()));
@@ -147,10 +151,11 @@ async fn call(
         return Ok(status);
     }
     let (mut parts, body) = response.into_parts();
+    public.rewrite(&mut parts.headers);
     let sieve = guard.map(|guard| guard.answer(status, &mut parts.headers)).transpose()?;
-    let endpoint =
-        rewrite.then(|| Endpoint::new(&parts.headers, work.upstream.target(), &public.0, &public.1)).flatten();
-    answer::pass(parts, body, sieve, endpoint, writer, tally, stopped).await
+    let endpoint = rewrite.then(|| Endpoint::new(&parts.headers, &public)).flatten();
+    let path = answer::Path { sieve, endpoint, room: &work.room, tally };
+    answer::pass(parts, body, path, writer, stopped).await
 }
 
 /// The whole body of a request whose token has permissions.
@@ -159,9 +164,9 @@ async fn read_whole(reader: &mut FrameReader, mut buffer: Buffer, tally: &Tally)
         match reader.event().await {
             Ok(Some(Event::Data(piece))) => {
                 tally.body(&piece);
-                if let Err(too_large) = buffer.push(&piece) {
+                if let Err(full) = buffer.push(&piece) {
                     reader.stop(StreamCode::NotNeeded);
-                    return Err(too_large.into());
+                    return Err(full.into());
                 }
             }
             Ok(Some(_)) => {}
@@ -169,6 +174,27 @@ async fn read_whole(reader: &mut FrameReader, mut buffer: Buffer, tally: &Tally)
             Err(_) => return Err(StreamCode::Cancelled.into()),
         }
     }
+}
+
+/// Looks at a body, aside where it is long.
+async fn check(mut guard: Guard, head: &mut RequestHead, body: Bytes, room: &Room) -> Result<Guard, Failed> {
+    let fields = std::mem::take(&mut head.fields);
+    let (guard, fields, checked) = room
+        .read(body.len(), move || {
+            let checked = guard.body(&fields, &body).map(drop);
+            (guard, fields, checked)
+        })
+        .await
+        .map_err(|error| not_read(&error))?;
+    head.fields = fields;
+    checked?;
+    Ok(guard)
+}
+
+/// Ends the stream as one whose task is gone: the process ends, or there is a mistake in it.
+pub(super) fn not_read(error: &JoinError) -> Failed {
+    tracing::error!(%error, "what was to be looked through is not passed on");
+    StreamCode::Dropped.into()
 }
 
 /// Reads the `END` and FIN of a request without a body, which have mostly come with its head: a stream that is read to
@@ -218,6 +244,7 @@ fn code_of(error: &UpstreamError) -> StreamCode {
         UpstreamError::Unavailable(_) => StreamCode::UpstreamUnavailable,
         UpstreamError::Timeout => StreamCode::UpstreamTimeout,
         UpstreamError::Caller => StreamCode::Cancelled,
+        UpstreamError::TooLarge => StreamCode::UpstreamTooLarge,
         UpstreamError::Invalid(_) => StreamCode::UpstreamInvalid,
     }
 }

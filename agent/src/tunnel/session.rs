@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gantz_shared::control::{FromAgent, FromRelay, Welcome};
+use gantz_shared::control::{FromAgent, FromRelay, Secret, Welcome};
 use gantz_shared::reset::{CloseCode, StreamCode};
 use gantz_transport::control::{ControlReceiver, ControlSender, Error};
 use gantz_transport::quic::Dialer;
@@ -11,10 +11,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::request;
-use crate::agent::Observer;
+use crate::agent::{self, Observer};
 use crate::calls::Calls;
 use crate::config::GRACE;
-use crate::permissions::ToolBook;
+use crate::permissions::{Room, ToolBook};
 use crate::tokens::Book;
 use crate::upstream::Upstream;
 
@@ -38,6 +38,8 @@ pub struct Work {
     pub tokens: Arc<Book>,
     /// What is known of the local server's tools.
     pub tools: Arc<ToolBook>,
+    /// Room for what is held whole until it is checked.
+    pub room: Room,
     /// Where calls are written down.
     pub calls: Calls,
     /// Who hears what happens.
@@ -51,7 +53,12 @@ pub enum Ended {
     /// This side said goodbye.
     Stopped,
     /// The connection is lost, or the relay closed it; a new one may go on where it stopped.
-    Lost(String),
+    Lost {
+        /// What is said about it.
+        reason: String,
+        /// The newest ticket for its name.
+        ticket: Secret,
+    },
     /// Another agent of the same right has the name now: coming back would only be a fight.
     Replaced,
 }
@@ -83,7 +90,7 @@ impl Session {
                     Ok((send, recv)) => {
                         requests.spawn(request::serve(send, recv, work.clone()));
                     }
-                    Err(lost) => return ended(&lost),
+                    Err(lost) => return self.ended(&lost),
                 },
                 Some(done) = requests.join_next() => {
                     if let Err(error) = done {
@@ -94,10 +101,14 @@ impl Session {
                     Ok(Some(FromRelay::Draining { deadline_secs })) => {
                         tracing::info!(deadline_secs, "the relay is going to restart");
                     }
+                    Ok(Some(FromRelay::Ticket { resume })) => {
+                        self.welcome.resume = resume;
+                        (work.observer)(&agent::Event::Renewed(self.welcome.clone()));
+                    }
                     Ok(Some(FromRelay::TokensApplied { generation, lives })) => work.tokens.applied(generation, &lives),
                     Ok(Some(other)) => tracing::debug!(?other, "unexpected control message"),
                     Ok(None) => return self.violated("the control stream ended"),
-                    Err(Error::Read(_)) => return ended(&self.connection.closed().await),
+                    Err(Error::Read(_)) => return self.ended(&self.connection.closed().await),
                     Err(error) => return self.violated(&error.to_string()),
                 },
                 () = work.tokens.untold(self.told) => {
@@ -105,7 +116,7 @@ impl Session {
                     self.told = generation;
                     if let Err(error) = self.sender.send(&FromAgent::SetTokens { generation, tokens }).await {
                         tracing::debug!(%error, "tokens not told");
-                        return ended(&self.connection.closed().await);
+                        return self.ended(&self.connection.closed().await);
                     }
                 }
                 () = stop.cancelled() => break,
@@ -149,13 +160,17 @@ impl Session {
 
     fn violated(&self, why: &str) -> Ended {
         self.connection.close(CloseCode::Protocol, why);
-        Ended::Lost(why.to_owned())
+        self.lost(why.to_owned())
     }
-}
 
-fn ended(lost: &Lost) -> Ended {
-    match lost {
-        Lost::Closed { code: Some(CloseCode::Replaced), .. } => Ended::Replaced,
-        other => Ended::Lost(other.to_string()),
+    fn ended(&self, lost: &Lost) -> Ended {
+        match lost {
+            Lost::Closed { code: Some(CloseCode::Replaced), .. } => Ended::Replaced,
+            other => self.lost(other.to_string()),
+        }
+    }
+
+    fn lost(&self, reason: String) -> Ended {
+        Ended::Lost { reason, ticket: self.welcome.resume.clone() }
     }
 }

@@ -5,12 +5,10 @@
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
-use gantz_shared::authority;
 use gantz_shared::fields::is_event_stream;
-use http::uri::{Authority, Scheme};
-use http::{HeaderMap, Uri, header};
+use http::{HeaderMap, header};
 
-use super::Target;
+use super::PublicOrigin;
 
 /// The first event is held back until it is whole, but not beyond this many bytes.
 const MAX_FIRST_EVENT: usize = 8 << 10;
@@ -21,8 +19,7 @@ const FIELDS: [&str; 5] = ["event:", "data:", "id:", "retry:", ":"];
 /// Rewrites the first event of one stream.
 #[derive(Debug)]
 pub struct Endpoint {
-    local: Authority,
-    public: String,
+    public: PublicOrigin,
     /// The start of the stream, until the first event is whole; `None` when there is nothing more to do.
     held: Option<BytesMut>,
 }
@@ -30,7 +27,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// For an answer with these fields; `None` where there is nothing to rewrite.
     #[must_use]
-    pub fn new(fields: &HeaderMap, target: &Target, scheme: &Scheme, public: &Authority) -> Option<Self> {
+    pub fn new(fields: &HeaderMap, public: &PublicOrigin) -> Option<Self> {
         if !is_event_stream(fields) || fields.contains_key(header::CONTENT_ENCODING) {
             return None;
         }
@@ -38,11 +35,7 @@ impl Endpoint {
         if fields.contains_key(header::CONTENT_LENGTH) {
             return None;
         }
-        Some(Self {
-            local: target.authority().clone(),
-            public: format!("{scheme}://{public}"),
-            held: Some(BytesMut::new()),
-        })
+        Some(Self { public: public.clone(), held: Some(BytesMut::new()) })
     }
 
     /// Takes the next piece and gives what may go out.
@@ -81,9 +74,9 @@ impl Endpoint {
         if !lines(text).any(|(line, _)| value(line, "event") == Some("endpoint")) {
             return unchanged();
         }
-        let mut out = BytesMut::with_capacity(event.len() + self.public.len());
+        let mut out = BytesMut::with_capacity(2 * event.len());
         for (line, end) in lines(text) {
-            match value(line, "data").and_then(|url| self.translate(url)) {
+            match value(line, "data").and_then(|url| self.public.translate(url)) {
                 Some(url) => {
                     out.extend_from_slice(b"data: ");
                     out.extend_from_slice(url.as_bytes());
@@ -93,23 +86,6 @@ impl Endpoint {
             out.extend_from_slice(end.as_bytes());
         }
         out
-    }
-
-    /// The public form of an absolute URL of the local server, under any of this machine's names.
-    fn translate(&self, url: &str) -> Option<String> {
-        let uri: Uri = url.parse().ok()?;
-        uri.scheme()?;
-        let given = uri.authority()?;
-        let (host, port) = authority::parse(given.as_str()).ok()?;
-        let (local_host, local_port) = authority::parse(self.local.as_str()).ok()?;
-        let is_local = (host == local_host || (host.is_loopback() && local_host.is_loopback())) && port == local_port;
-        // Behind its own idea of a public name the server is still the same server: `0.0.0.0` is what some say.
-        let is_unspecified = host.as_str() == "0.0.0.0" && port == local_port;
-        if !is_local && !is_unspecified {
-            return None;
-        }
-        let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        Some(format!("{}{path}", self.public))
     }
 }
 
@@ -189,15 +165,18 @@ fn value<'a>(line: &'a str, field: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
+    use http::uri::{Authority, Scheme};
     use proptest::prelude::*;
 
     use super::*;
+    use crate::upstream::Own;
 
     fn endpoint() -> Endpoint {
         let mut fields = HeaderMap::new();
         fields.insert(header::CONTENT_TYPE, http::HeaderValue::from_static("text/event-stream"));
-        let target = "http://127.0.0.1:8090/sse".parse().unwrap();
-        Endpoint::new(&fields, &target, &Scheme::HTTPS, &Authority::from_static("cool.relay.test")).unwrap()
+        let own = Own::new(&"http://127.0.0.1:8090/sse".parse().unwrap(), None);
+        let public = PublicOrigin::new(own, Scheme::HTTPS, Authority::from_static("cool.relay.test"));
+        Endpoint::new(&fields, &public).unwrap()
     }
 
     fn rewritten(pieces: &[&str]) -> String {

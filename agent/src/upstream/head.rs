@@ -1,10 +1,11 @@
-//! The head of a local call: the caller's, with the local server's own `Host` and the relay's word on who called.
+//! The heads of a local call: the caller's, with the local server's own `Host` and the relay's word on who called; and
+//! the answer's, which is to say one length or none.
 
 use gantz_shared::fields::{is_forwarding, is_internal};
 use gantz_shared::wire::head::RequestHead;
 use http::header::{self, HeaderName, HeaderValue};
 use http::uri::Scheme;
-use http::{Method, Request, Uri};
+use http::{Method, Request, Response, StatusCode, Uri};
 
 use super::{RequestBody, Upstream};
 
@@ -60,4 +61,13 @@ pub(super) fn request(
     }
     *request.headers_mut() = fields;
     Ok(request)
+}
+
+/// Drops a `Content-Length` that does not count: beside `Transfer-Encoding`, which says where the body ends (RFC 9112
+/// §6.3), and in a 204 or before another protocol (RFC 9110 §8.6). Whoever believed it would wait for another body.
+pub(super) fn settle_length<B>(response: &mut Response<B>) {
+    let has_none = matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::SWITCHING_PROTOCOLS);
+    if has_none || response.headers().contains_key(header::TRANSFER_ENCODING) {
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+    }
 }

@@ -6,6 +6,7 @@ mod endpoint;
 mod head;
 mod interim;
 pub mod probe;
+mod public;
 mod target;
 pub mod tools;
 
@@ -25,6 +26,7 @@ pub use body::RequestBody;
 use connector::Connector;
 pub use endpoint::Endpoint;
 pub use interim::Interim;
+pub use public::{Own, PublicOrigin};
 pub use target::Target;
 
 use crate::config::{Config, UPSTREAM_IDLE};
@@ -34,6 +36,7 @@ use crate::config::{Config, UPSTREAM_IDLE};
 pub struct Upstream {
     client: Client<Connector, RequestBody>,
     target: Target,
+    own: Own,
     host: HeaderValue,
     headers: Vec<(HeaderName, HeaderValue)>,
     timeout: Option<Duration>,
@@ -52,6 +55,9 @@ pub enum UpstreamError {
     /// The caller's body broke off.
     #[error("the caller's body broke off")]
     Caller,
+    /// The head of its answer has more fields, or is longer, than can be taken.
+    #[error("the head of its answer is too large")]
+    TooLarge,
     /// It answered with something else than HTTP, or closed without an answer.
     #[error("no HTTP answer: {0}")]
     Invalid(String),
@@ -76,6 +82,7 @@ impl Upstream {
         Ok(Self {
             client,
             target: config.target.clone(),
+            own: Own::new(&config.target, config.host_header.as_ref()),
             host,
             headers: config.upstream_headers.clone(),
             timeout: (!config.upstream_timeout.is_zero()).then_some(config.upstream_timeout),
@@ -86,6 +93,12 @@ impl Upstream {
     #[must_use]
     pub fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// What its URLs are to the caller of `head`.
+    #[must_use]
+    pub fn public(&self, head: &RequestHead) -> PublicOrigin {
+        PublicOrigin::new(self.own.clone(), head.scheme.clone(), head.authority.clone())
     }
 
     /// Makes one call. Informational answers go to `interim`. Cancel-safe: dropped, the call ends and its connection
@@ -115,24 +128,29 @@ impl Upstream {
             },
             None => call.await,
         };
-        result.map_err(|error| {
+        let mut response = result.map_err(|error| {
             let causes = causes(&error);
             if error.is_connect() {
                 UpstreamError::Unavailable(causes)
-            } else if is_body_error(&error) {
+            } else if is_of(&error, hyper::Error::is_user) {
+                // That is how hyper calls a request's body that failed.
                 UpstreamError::Caller
+            } else if is_of(&error, hyper::Error::is_parse_too_large) {
+                UpstreamError::TooLarge
             } else {
                 UpstreamError::Invalid(causes)
             }
-        })
+        })?;
+        head::settle_length(&mut response);
+        Ok(response)
     }
 }
 
-/// hyper reports a request body that failed as a user error.
-fn is_body_error(error: &hyper_util::client::legacy::Error) -> bool {
+/// Whether hyper's error within is one of this kind.
+fn is_of(error: &hyper_util::client::legacy::Error, kind: impl Fn(&hyper::Error) -> bool) -> bool {
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
-        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_user) {
+        if error.downcast_ref::<hyper::Error>().is_some_and(&kind) {
             return true;
         }
         cause = error.source();

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gantz_shared::fields::is_event_stream;
-use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use tokio::time::{sleep, timeout};
 
-use super::{Target, causes};
+use super::{Own, Target, causes};
 use crate::config::{Config, UPSTREAM_RETRY};
 
 /// How long the server may take to answer a look.
@@ -21,6 +23,9 @@ const LOOK_DEADLINE: Duration = Duration::from_secs(5);
 /// The paths that are looked at, with what is asked there.
 const STREAMABLE_HTTP: &str = "/mcp";
 const HTTP_SSE: &str = "/sse";
+
+/// How many times a look is sent on, on the server itself: to the same path with a slash behind it is common.
+const MAX_REDIRECTS: usize = 3;
 
 /// A call that changes nothing: every era's server answers it, if only with an error of its own.
 const PING: &[u8] = br#"{"jsonrpc":"2.0","id":0,"method":"ping"}"#;
@@ -64,20 +69,22 @@ pub async fn look(config: &Config) -> Result<Found, String> {
             _ => Found::Endpoint(path.to_owned()),
         });
     }
-    let guarded = match ask(config, Method::POST, STREAMABLE_HTTP).await? {
+    let (path, answer) = follow(config, Method::POST, STREAMABLE_HTTP).await?;
+    let guarded = match answer {
         Answer::NotHttp(why) => return Ok(Found::NotHttp(why)),
         // No proof: some servers ask for a credential before they look at the path. An event stream on the other path
         // is one.
-        Answer::Http { status, .. } if is_guarded(status) => Some(Found::Guarded(STREAMABLE_HTTP.to_owned(), status)),
+        Answer::Http { status, .. } if is_guarded(status) => Some(Found::Guarded(path, status)),
         Answer::Http { status, is_page, .. } if !is_page && is_understood(status) => {
-            return Ok(Found::Endpoint(STREAMABLE_HTTP.to_owned()));
+            return Ok(Found::Endpoint(path));
         }
         Answer::Http { .. } | Answer::None => None,
     };
-    Ok(match (ask(config, Method::GET, HTTP_SSE).await?, guarded) {
-        (Answer::Http { is_events: true, .. }, _) => Found::Endpoint(HTTP_SSE.to_owned()),
+    let (path, answer) = follow(config, Method::GET, HTTP_SSE).await?;
+    Ok(match (answer, guarded) {
+        (Answer::Http { is_events: true, .. }, _) => Found::Endpoint(path),
         (_, Some(guarded)) => guarded,
-        (Answer::Http { status, .. }, None) if is_guarded(status) => Found::Guarded(HTTP_SSE.to_owned(), status),
+        (Answer::Http { status, .. }, None) if is_guarded(status) => Found::Guarded(path, status),
         (Answer::NotHttp(why), None) => Found::NotHttp(why),
         _ => Found::NoEndpoint,
     })
@@ -101,10 +108,38 @@ enum Answer {
         is_events: bool,
         /// It is HTML: for people.
         is_page: bool,
+        /// The same call is for this path of the server (RFC 9110 §15.4.8, §15.4.9).
+        moved: Option<String>,
     },
     NotHttp(String),
     /// It is up, and silent.
     None,
+}
+
+/// Asks where the server sends the call, a few times at most, and says where that was.
+async fn follow(config: &Config, method: Method, path: &str) -> Result<(String, Answer), String> {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_REDIRECTS {
+        match ask(config, method.clone(), &path).await? {
+            Answer::Http { moved: Some(to), .. } => path = to,
+            answer => return Ok((path, answer)),
+        }
+    }
+    let answer = ask(config, method, &path).await?;
+    Ok((path, answer))
+}
+
+/// Where an answer sends a call that is to stay as it is, if that is on this server.
+fn moved(answer: &Response<Incoming>, config: &Config) -> Option<String> {
+    if !matches!(answer.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT) {
+        return None;
+    }
+    let location = std::str::from_utf8(answer.headers().get(header::LOCATION)?.as_bytes()).ok()?;
+    if location.starts_with('/') && !location.starts_with("//") {
+        return Some(location.parse::<PathAndQuery>().ok()?.as_str().to_owned());
+    }
+    let own = Own::new(&config.target, config.host_header.as_ref());
+    Some(own.path(location)?.as_str().to_owned())
 }
 
 /// One request on a connection of its own. Its answer's body is not read: an event stream has no end.
@@ -137,6 +172,7 @@ async fn ask(config: &Config, method: Method, path: &str) -> Result<Answer, Stri
                 .headers()
                 .get(header::CONTENT_TYPE)
                 .is_some_and(|value| value.as_bytes().to_ascii_lowercase().starts_with(b"text/html")),
+            moved: moved(&response, config),
         }),
         // What happened, without the client's own words around it.
         Ok(Err(error)) => Ok(Answer::NotHttp(causes(error.source().unwrap_or(&error)))),

@@ -78,8 +78,11 @@ impl FromStr for Target {
             // Not repeated: it may have a password as well.
             return Err("a user name in a URL is not sent; --upstream-header for credentials".to_owned());
         }
-        if authority.host().is_empty() || gantz_shared::authority::parse(authority.as_str()).is_err() {
+        if authority.host().is_empty() || gantz_shared::authority::parse(authority.host()).is_err() {
             return Err(bad("has no usable host"));
+        }
+        if gantz_shared::authority::parse(authority.as_str()).is_err() || authority.port_u16() == Some(0) {
+            return Err(bad("has no usable port"));
         }
         let path = parts.path_and_query.map(|path| path.as_str().to_owned()).filter(|path| path != "/");
         Ok(Self { scheme, authority, path })
@@ -106,7 +109,11 @@ mod tests {
         assert_eq!(parse("localhost:8090"), ("http://localhost:8090".into(), None));
         assert_eq!(parse("http://127.0.0.1:8090/sse"), ("http://127.0.0.1:8090".into(), Some("/sse".into())));
         assert_eq!(parse("https://[::1]:8443/"), ("https://[::1]:8443".into(), None));
-        for bad in ["0", "99999", "", "ftp://x:1", "http://", "http://user@host:1", "http://a b", "/mcp"] {
+        for bad in ["localhost:99999", "localhost:x", "localhost:", "localhost:0"] {
+            let why = bad.parse::<Target>().unwrap_err();
+            assert!(why.contains("has no usable port"), "{bad:?}: {why}");
+        }
+        for bad in ["0", "99999", "", "a..b:1", "ftp://x:1", "http://", "http://user@host:1", "http://a b", "/mcp"] {
             assert!(bad.parse::<Target>().is_err(), "{bad:?}");
         }
     }

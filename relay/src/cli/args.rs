@@ -56,6 +56,9 @@ pub struct ServeArgs {
     /// How long a request waits for an agent that is away for a moment
     #[arg(long, env = "GANTZ_RELAY_HOLD", default_value = "5s", value_name = "TIME", value_parser = duration)]
     pub(super) hold: Duration,
+    /// How long a name that was asked for is kept for its last holder after a goodbye; 0: not at all
+    #[arg(long, env = "GANTZ_RELAY_KEEP_NAMES", default_value = "24h", value_name = "TIME", value_parser = duration)]
+    pub(super) keep_names: Duration,
     /// Silence on an event stream after which a comment is sent
     #[arg(long, env = "GANTZ_RELAY_SSE_KEEP_ALIVE", default_value = "15s", value_name = "TIME", value_parser = duration)]
     pub(super) sse_keep_alive: Duration,

@@ -8,7 +8,7 @@ use gantz_shared::limits::{MAX_FIELDS, MAX_HEAD, MAX_REQUEST_STREAMS};
 use gantz_shared::rate::Rate;
 
 use super::args::duration;
-use crate::config::{Deadlines, GUESS_RATE, Limits, Rates, TOKEN_RATE, TUNNEL_RATE};
+use crate::config::{Deadlines, GUESS_RATE, Http2Limits, Limits, MISSING_TOKEN_RATE, Rates, TOKEN_RATE, TUNNEL_RATE};
 
 /// Each has an environment variable.
 #[derive(Debug, Args)]
@@ -35,6 +35,9 @@ pub(super) struct LimitArgs {
     /// Requests in flight, an HTTP/2 connection
     #[arg(long, env = "GANTZ_RELAY_MAX_STREAMS", default_value_t = Limits::default().streams, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=65_535))]
     max_streams: u32,
+    /// Answers that their callers do not read, in all, of up to 1 MiB each; over it, the tunnel with the most loses its oldest
+    #[arg(long, env = "GANTZ_RELAY_MAX_UNREAD", default_value_t = Limits::default().unread, value_name = "NUMBER", value_parser = count)]
+    max_unread: usize,
     /// Largest head of a request, with its first line
     #[arg(long, env = "GANTZ_RELAY_MAX_HEAD", default_value = "64KiB", value_name = "SIZE", value_parser = head)]
     max_head: ByteSize,
@@ -44,6 +47,18 @@ pub(super) struct LimitArgs {
     /// Largest request body; 0: no limit
     #[arg(long, env = "GANTZ_RELAY_MAX_BODY", default_value = "16MiB", value_name = "SIZE", value_parser = size)]
     max_body: ByteSize,
+    /// HTTP/2: what of a body a caller may send before any of it is taken, a stream
+    #[arg(long, env = "GANTZ_RELAY_HTTP2_STREAM_WINDOW", default_value = "1MiB", value_name = "SIZE", value_parser = window)]
+    http2_stream_window: u32,
+    /// HTTP/2: the same of all bodies together, a connection
+    #[arg(long, env = "GANTZ_RELAY_HTTP2_CONNECTION_WINDOW", default_value = "4MiB", value_name = "SIZE", value_parser = window)]
+    http2_connection_window: u32,
+    /// HTTP/2: streams that a caller may have had reset before they did anything, a connection; over it, it is closed
+    #[arg(long, env = "GANTZ_RELAY_HTTP2_MAX_RESETS", default_value_t = Http2Limits::default().resets, value_name = "NUMBER", value_parser = count)]
+    http2_max_resets: usize,
+    /// HTTP/2: frames that bring nothing (PING, SETTINGS, …), a connection; over it, it is closed
+    #[arg(long, env = "GANTZ_RELAY_HTTP2_IDLE_FRAMES", default_value_t = Http2Limits::default().idle_frames, value_name = "RATE")]
+    http2_idle_frames: Rate,
     /// How long a TLS handshake may take
     #[arg(long, env = "GANTZ_RELAY_HANDSHAKE_TIMEOUT", default_value = "10s", value_name = "TIME", value_parser = deadline)]
     handshake_timeout: Duration,
@@ -71,6 +86,9 @@ pub(super) struct LimitArgs {
     /// How often one address may show wrong tokens to one tunnel (IPv6: one /64)
     #[arg(long, env = "GANTZ_RELAY_GUESS_RATE", default_value_t = GUESS_RATE, value_name = "RATE")]
     guess_rate: Rate,
+    /// How often one address may come to one tunnel without a token (IPv6: one /64)
+    #[arg(long, env = "GANTZ_RELAY_MISSING_TOKEN_RATE", default_value_t = MISSING_TOKEN_RATE, value_name = "RATE")]
+    missing_token_rate: Rate,
 }
 
 impl LimitArgs {
@@ -84,9 +102,16 @@ impl LimitArgs {
             handshakes: self.max_handshakes,
             requests: self.max_requests,
             streams: self.max_streams,
+            unread: self.max_unread,
             head: bytes(self.max_head),
             fields: self.max_fields,
             body: self.max_body.as_u64(),
+            http2: Http2Limits {
+                stream_window: self.http2_stream_window,
+                connection_window: self.http2_connection_window,
+                resets: self.http2_max_resets,
+                idle_frames: self.http2_idle_frames,
+            },
             deadlines: Deadlines {
                 handshake: self.handshake_timeout,
                 first_byte: self.first_byte_timeout,
@@ -99,7 +124,12 @@ impl LimitArgs {
     }
 
     pub(super) fn rates(&self) -> Rates {
-        Rates { token: self.token_rate, tunnel: self.tunnel_rate, guess: self.guess_rate }
+        Rates {
+            token: self.token_rate,
+            tunnel: self.tunnel_rate,
+            guess: self.guess_rate,
+            missing_token: self.missing_token_rate,
+        }
     }
 }
 
@@ -133,6 +163,18 @@ fn head(text: &str) -> Result<ByteSize, String> {
     match size(text)? {
         bytes if bytes >= ByteSize::b(MIN_HEAD as u64) && bytes <= most => Ok(bytes),
         _ => Err(format!("`{text}` is not from 1KiB to 64KiB")),
+    }
+}
+
+/// Least window: what a connection has before anything is said of it (RFC 9113 §6.9.2).
+const MIN_WINDOW: u32 = 64 << 10;
+/// Largest: half of what the protocol has.
+const MAX_WINDOW: u32 = 1 << 30;
+
+fn window(text: &str) -> Result<u32, String> {
+    match u32::try_from(size(text)?.as_u64()) {
+        Ok(bytes) if (MIN_WINDOW..=MAX_WINDOW).contains(&bytes) => Ok(bytes),
+        _ => Err(format!("`{text}` is not from 64KiB to 1GiB")),
     }
 }
 

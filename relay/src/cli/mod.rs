@@ -5,6 +5,7 @@ mod contradictions;
 mod limits;
 mod open_files;
 mod serve;
+mod tickets;
 
 use std::process::ExitCode;
 
@@ -29,6 +30,9 @@ enum Command {
     /// Run the relay: HTTPS for the public on TCP, QUIC for agents on UDP, on the same port number
     #[command(after_long_help = LOG)]
     Serve(Box<ServeArgs>),
+    /// The tickets that bring agents back to their names
+    #[command(subcommand)]
+    Tickets(tickets::TicketsCommand),
     /// Print the completion script of a shell
     Completions {
         /// The shell
@@ -44,6 +48,7 @@ pub fn main() -> ExitCode {
             contradictions::settle(&mut args, matches)?;
             serve::serve(&args)
         }
+        Command::Tickets(command) => tickets::run(&command),
         Command::Completions { shell } => gantz_cli::completions::<Cli>("gantz-relay", shell),
     })
 }

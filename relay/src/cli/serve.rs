@@ -101,11 +101,7 @@ fn config(args: &ServeArgs) -> Result<Config, Failure> {
     let public = args.public_url.as_ref().map(|url| public_origin(url, &args.domain)).transpose()?;
     let state_dir = match &args.state_dir {
         Some(dir) => dir.clone(),
-        None => default_state_dir().ok_or_else(|| {
-            usage("there is no folder for the relay's state")
-                .why("the user of this process has no home folder")
-                .hint("--state-dir DIR")
-        })?,
+        None => default_state_dir()?,
     };
     Ok(Config {
         public,
@@ -119,16 +115,19 @@ fn config(args: &ServeArgs) -> Result<Config, Failure> {
         limits: args.limits.limits(),
         rates: args.limits.rates(),
         hold: args.hold,
+        keep_names: args.keep_names,
         sse_keep_alive: args.sse_keep_alive,
         drain: args.drain,
         ..Config::new(args.domain.clone(), tls)
     })
 }
 
-fn default_state_dir() -> Option<PathBuf> {
+pub(super) fn default_state_dir() -> Result<PathBuf, Failure> {
     use etcetera::BaseStrategy;
-    let base = etcetera::choose_base_strategy().ok()?;
-    Some(base.state_dir().unwrap_or_else(|| base.data_dir()).join("gantz-relay"))
+    let base = etcetera::choose_base_strategy().map_err(|error| {
+        Failure::new(Exit::Usage, "there is no folder for the relay's state").why(error).hint("--state-dir DIR")
+    })?;
+    Ok(base.state_dir().unwrap_or_else(|| base.data_dir()).join("gantz-relay"))
 }
 
 fn public_origin(url: &http::Uri, domain: &Domain) -> Result<PublicOrigin, Failure> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gantz_shared::limits::{MAX_FIELDS, MAX_HEAD, MAX_REQUEST_STREAMS};
+use gantz_shared::rate::Rate;
 
 /// Limits that an operator sets: each is a flag of `gantz-relay serve`, and the default is enough for a relay on a small
 /// machine. Over a limit, new work is refused, or waits; what is running goes on.
@@ -26,12 +27,17 @@ pub struct Limits {
     pub requests: usize,
     /// Requests in flight, an HTTP/2 connection (RFC 9113 §5.1.2).
     pub streams: u32,
+    /// Answers that their callers do not read ([`UNREAD_AFTER`]), of all tunnels; each holds up to
+    /// [`gantz_shared::limits::STREAM_WINDOW`] bytes. Over it, the tunnel with the most of them loses its oldest.
+    pub unread: usize,
     /// Bytes of a request's head, with its first line; at most [`MAX_HEAD`].
     pub head: usize,
     /// Field lines of a request's head; at most [`MAX_FIELDS`].
     pub fields: usize,
     /// Bytes of a request's body; 0: no limit.
     pub body: u64,
+    /// What an HTTP/2 connection may cost.
+    pub http2: Http2Limits,
     /// Callers that dawdle.
     pub deadlines: Deadlines,
 }
@@ -46,10 +52,38 @@ impl Default for Limits {
             handshakes: 64,
             requests: MAX_REQUEST_STREAMS as usize,
             streams: 256,
+            unread: 1024,
             head: MAX_HEAD,
             fields: MAX_FIELDS,
             body: 16 << 20,
+            http2: Http2Limits::default(),
             deadlines: Deadlines::default(),
+        }
+    }
+}
+
+/// What an HTTP/2 connection may cost, beside its [`streams`](Limits::streams) and the [`head`](Limits::head) of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Http2Limits {
+    /// Receive window of a stream, bytes (RFC 9113 §5.2): what a caller may send of a body before any of it is taken.
+    pub stream_window: u32,
+    /// Receive window of a connection, bytes, all its streams together.
+    pub connection_window: u32,
+    /// Streams that a caller may have had reset before the connection is closed (CVE-2023-44487, CVE-2025-8671): by
+    /// itself, before they were looked at, or by the relay, for an error that the caller made.
+    pub resets: usize,
+    /// Frames that carry nothing (PING, SETTINGS, PRIORITY, …) which a caller may send before its connection is closed
+    /// (CVE-2019-9512, -9513, -9515, -9518). What goes over the connection for real allows more of them.
+    pub idle_frames: Rate,
+}
+
+impl Default for Http2Limits {
+    fn default() -> Self {
+        Self {
+            stream_window: 1 << 20,
+            connection_window: 4 << 20,
+            resets: 64,
+            idle_frames: Rate::per_second(100, 1_000),
         }
     }
 }
@@ -61,7 +95,8 @@ pub struct Deadlines {
     pub handshake: Duration,
     /// From the handshake to the first byte of a request; HTTP/2: to the end of the preface (RFC 9113 §3.4).
     pub first_byte: Duration,
-    /// From the first byte of a request's head to its end. Answered with 408.
+    /// From the first byte of a request's head to its end. Answered with 408; HTTP/2, where half a head keeps all other
+    /// frames from coming: the connection is closed.
     pub head: Duration,
     /// From the end of an answer to the first byte of the next request; HTTP/2: without a request in flight.
     pub idle: Duration,
@@ -89,23 +124,8 @@ pub const H2_PING_INTERVAL: Duration = Duration::from_secs(30);
 /// See [`H2_PING_INTERVAL`].
 pub const H2_PING_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// HTTP/2: receive window of a stream and of a connection, bytes.
-pub const H2_STREAM_WINDOW: u32 = 1 << 20;
-/// See [`H2_STREAM_WINDOW`].
-pub const H2_CONNECTION_WINDOW: u32 = 4 << 20;
-
 /// HTTP/2: bytes of answers that a connection holds for a slow reader, per stream.
 pub const H2_SEND_BUFFER: usize = 256 << 10;
-
-/// HTTP/2: streams that a peer may have had reset before the connection is closed (CVE-2023-44487, CVE-2025-8671).
-pub const H2_MAX_RESETS: usize = 64;
-
-/// HTTP/2: frames that carry nothing (PING, SETTINGS, PRIORITY, …) which a caller may send at once, and how many more
-/// a second, before its connection is closed (CVE-2019-9512, -9513, -9515, -9518). What goes over the connection for
-/// real allows more of them.
-pub const H2_IDLE_FRAMES: u32 = 1_000;
-/// See [`H2_IDLE_FRAMES`].
-pub const H2_IDLE_FRAMES_A_SECOND: u32 = 100;
 
 /// How long a caller may take nothing of an answer before the answer counts as unread: from then on it has a window of
 /// its own in the tunnel, because the window of the tunnel is for all of its callers.
@@ -126,10 +146,13 @@ pub const NEAR_SEND_BUFFER: usize = 256 << 10;
 /// Requests that wait at once for an agent that is away for a moment; further ones get their 503 without a wait.
 pub const MAX_HELD: usize = 1024;
 
-/// How long a name is kept for an agent that went without a goodbye, and how many are kept.
+/// How long an agent that went without a goodbye counts as away: its callers are told to come back, with 503, and not
+/// that there is no such tunnel.
 pub const AWAY_KEPT: Duration = Duration::from_secs(60 * 60);
-/// See [`AWAY_KEPT`].
-pub const MAX_AWAY: usize = 10_000;
+
+/// Names that are kept for holders that have gone. Where it is too many, the network for which the most are kept loses
+/// its oldest.
+pub const MAX_KEPT: usize = 10_000;
 
 /// How long after a restart a name that is not known may be one whose agent has not come back yet: until then it is
 /// waited for, and then answered with 503 and not with 404, which clients take for the end of their session. An agent
@@ -148,5 +171,10 @@ pub const LINGER: Duration = Duration::from_secs(10);
 /// See [`LINGER`].
 pub const LINGER_BYTES: u64 = 64 << 20;
 
-/// How often `--tls files` looks whether its files have changed.
-pub const CERTIFICATE_POLL: Duration = Duration::from_secs(2);
+/// How long the same is done on a stream of HTTP/2. Behind it comes the reset that says to a caller that it may stop, and
+/// leaves the answer whole (RFC 9113 §8.1): the time is for callers that read only when they have sent what they had.
+pub const H2_LINGER: Duration = Duration::from_secs(1);
+
+/// How often the relay looks whether files have changed that others write: those of `--tls files`, and the key of its
+/// tickets.
+pub const FILE_POLL: Duration = Duration::from_secs(2);

@@ -37,6 +37,8 @@ pub struct Config {
     pub rates: Rates,
     /// How long a request waits for an agent that is away for a moment.
     pub hold: Duration,
+    /// How long a name that was wished for is kept for its last holder. One that the relay has drawn is kept for ever.
+    pub keep_names: Duration,
     /// Silence on an SSE answer after which a comment line is sent.
     pub sse_keep_alive: Duration,
     /// How long streams may finish after the relay was told to stop.
@@ -58,6 +60,7 @@ impl Config {
             limits: Limits::default(),
             rates: Rates::default(),
             hold: Duration::from_secs(5),
+            keep_names: Duration::from_secs(24 * 60 * 60),
             sse_keep_alive: Duration::from_secs(15),
             drain: Duration::from_secs(30),
         }

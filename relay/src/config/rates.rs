@@ -15,11 +15,17 @@ pub const TUNNEL_RATE: Rate = Rate::per_second(10_000, 20_000);
 /// at this rate.
 pub const GUESS_RATE: Rate = Rate::per_second(1, 30);
 
+/// How often one source may come without a token: clients begin so, and hosted ones share addresses.
+pub const MISSING_TOKEN_RATE: Rate = Rate::per_second(10, 50);
+
 /// Sources whose wrong tokens are counted; the one that was not seen for longest is forgotten for another.
 pub const MAX_GUESSERS: NonZeroUsize = match NonZeroUsize::new(10_000) {
     Some(number) => number,
     None => NonZeroUsize::MIN,
 };
+
+/// Sources whose requests without a token are counted; the one that was not seen for longest is forgotten for another.
+pub const MAX_STRANGERS: NonZeroUsize = MAX_GUESSERS;
 
 /// How often callers may do what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,10 +36,12 @@ pub struct Rates {
     pub tunnel: Rate,
     /// Wrong tokens from one source.
     pub guess: Rate,
+    /// Requests without a token from one source.
+    pub missing_token: Rate,
 }
 
 impl Default for Rates {
     fn default() -> Self {
-        Self { token: TOKEN_RATE, tunnel: TUNNEL_RATE, guess: GUESS_RATE }
+        Self { token: TOKEN_RATE, tunnel: TUNNEL_RATE, guess: GUESS_RATE, missing_token: MISSING_TOKEN_RATE }
     }
 }

@@ -1,26 +1,47 @@
 //! The directory of a relay that stands alone: a map.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gantz_shared::name::Name;
 use tokio::sync::Notify;
 
-use super::{ClaimError, Directory, Found, Right};
-use crate::config::{AWAY_KEPT, MAX_AWAY, RETURN_WINDOW};
+use super::{ClaimError, Departure, Directory, Found, Right};
+use crate::config::{AWAY_KEPT, MAX_KEPT, RETURN_WINDOW};
 use crate::tunnels::Tunnel;
 
 enum Entry {
     Here(Arc<Tunnel>),
-    Away { since: Instant, claimed: u64, back: Arc<Notify> },
+    Gone(Gone),
+}
+
+/// A name whose holder is not here, and that is kept for it.
+struct Gone {
+    since: Instant,
+    /// See [`Tunnel::claimed`].
+    claimed: u64,
+    /// Where its holder came from.
+    network: IpAddr,
+    /// Tells those who wait that it is back; nobody waits after a goodbye.
+    back: Option<Arc<Notify>>,
+}
+
+impl Gone {
+    /// How long its name is kept where names are kept for so long.
+    fn kept(&self, keep: Duration) -> Duration {
+        if self.back.is_some() { keep.max(AWAY_KEPT) } else { keep }
+    }
 }
 
 /// See the module's head.
 pub(crate) struct Memory {
     entries: RwLock<HashMap<Name, Entry>>,
-    /// Names that it takes in, with those that are away.
+    /// Names that it takes in, with those that are kept.
     max: usize,
+    /// How long a name that was wished for is kept.
+    keep: Duration,
     /// When the relay was started again; the agents of before are on their way back.
     restarted: Option<Instant>,
     /// Tells that some name was claimed.
@@ -28,12 +49,14 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// An empty one, for so many tunnels; of a relay that was there before, with agents that come back.
-    pub(crate) fn new(max_tunnels: usize, was_restarted: bool) -> Self {
+    /// An empty one, for so many tunnels, that keeps names for so long; of a relay that was there before, with agents
+    /// that come back.
+    pub(crate) fn new(max_tunnels: usize, keep: Duration, was_restarted: bool) -> Self {
         let restarted = was_restarted.then(Instant::now);
         Self {
             entries: RwLock::default(),
-            max: max_tunnels.saturating_add(MAX_AWAY),
+            max: max_tunnels.saturating_add(MAX_KEPT),
+            keep,
             restarted,
             claimed: Arc::default(),
         }
@@ -47,7 +70,10 @@ impl Memory {
     fn found(&self, entry: Option<&Entry>) -> Found {
         match entry {
             Some(Entry::Here(tunnel)) => Found::Here(tunnel.clone()),
-            Some(Entry::Away { since, back, .. }) if since.elapsed() < AWAY_KEPT => Found::Away(back.clone()),
+            Some(Entry::Gone(Gone { since, back: Some(back), .. })) if since.elapsed() < AWAY_KEPT => {
+                Found::Away(back.clone())
+            }
+            Some(Entry::Gone(Gone { back: None, .. })) => Found::Unknown,
             _ if self.is_returning() => Found::Away(self.claimed.clone()),
             _ => Found::Unknown,
         }
@@ -69,71 +95,111 @@ impl Directory for Memory {
     }
 
     fn only(&self) -> Found {
-        self.found(self.read().values().next())
+        let entries = self.read();
+        let here = entries.values().find(|entry| matches!(entry, Entry::Here(_)));
+        self.found(here.or_else(|| entries.values().next()))
     }
 
     fn claim(&self, tunnel: &Arc<Tunnel>, right: Right) -> Result<Option<Arc<Tunnel>>, ClaimError> {
-        let mut entries = self.write();
         let name = tunnel.name();
-        let holder = match entries.get(name) {
-            Some(Entry::Here(holder)) => Some(holder.claimed()),
-            Some(Entry::Away { since, claimed, .. }) if since.elapsed() < AWAY_KEPT => Some(*claimed),
-            Some(Entry::Away { .. }) | None => None,
-        };
-        let free = holder.is_none();
-        let is_holders = right == Right::Ticket && holder == Some(tunnel.claimed());
-        if !free && !is_holders {
-            return Err(ClaimError::Taken(name.clone()));
+        // A name that the relay has drawn is given to nobody else, ever: only a ticket brings it back.
+        if right == Right::First && name.is_drawn() {
+            return Err(ClaimError::Drawn(name.clone()));
         }
-        if free && right == Right::First && self.is_returning() {
-            return Err(ClaimError::Kept);
-        }
-        if free && entries.len() >= self.max {
-            return Err(ClaimError::Full);
+        let mut entries = self.write();
+        let is_holders = |claimed: u64| right == Right::Ticket && claimed == tunnel.claimed();
+        match entries.get(name) {
+            Some(Entry::Here(holder)) if !is_holders(holder.claimed()) => return Err(ClaimError::Taken(name.clone())),
+            Some(Entry::Gone(gone)) if !is_holders(gone.claimed) => {
+                let left = gone.kept(self.keep).saturating_sub(gone.since.elapsed());
+                if !left.is_zero() {
+                    return Err(ClaimError::Kept { name: name.clone(), left });
+                }
+            }
+            Some(_) => {}
+            None if right == Right::First && self.is_returning() => return Err(ClaimError::Returning),
+            None if entries.len() >= self.max => return Err(ClaimError::Full),
+            None => {}
         }
         self.claimed.notify_waiters();
         Ok(match entries.insert(name.clone(), Entry::Here(tunnel.clone())) {
             Some(Entry::Here(ghost)) => Some(ghost),
-            Some(Entry::Away { back, .. }) => {
-                back.notify_waiters();
+            Some(Entry::Gone(gone)) => {
+                if let Some(back) = gone.back {
+                    back.notify_waiters();
+                }
                 None
             }
             None => None,
         })
     }
 
-    fn release(&self, tunnel: &Tunnel, come_back: bool) {
+    fn release(&self, tunnel: &Tunnel, departure: Departure) {
         let mut entries = self.write();
         let is_holder = matches!(entries.get(tunnel.name()), Some(Entry::Here(holder)) if holder.id() == tunnel.id());
         if !is_holder {
             return;
         }
-        if come_back {
-            entries.insert(
-                tunnel.name().clone(),
-                Entry::Away { since: Instant::now(), claimed: tunnel.claimed(), back: Arc::default() },
-            );
-            forget_surplus(&mut entries);
-        } else {
-            entries.remove(tunnel.name());
-        }
+        let gone = |back| Gone { since: Instant::now(), claimed: tunnel.claimed(), network: tunnel.network(), back };
+        let gone = match departure {
+            Departure::Away => gone(Some(Arc::default())),
+            Departure::Goodbye if !tunnel.name().is_drawn() && !self.keep.is_zero() => gone(None),
+            Departure::Goodbye | Departure::NeverThere => {
+                entries.remove(tunnel.name());
+                return;
+            }
+        };
+        entries.insert(tunnel.name().clone(), Entry::Gone(gone));
+        forget_surplus(&mut entries, MAX_KEPT);
     }
 }
 
-/// Drops the names whose holders are too long away, and the longest away when there are too many.
-fn forget_surplus(entries: &mut HashMap<Name, Entry>) {
-    let mut away: Vec<(Instant, Name)> = entries
-        .iter()
-        .filter_map(|(name, entry)| match entry {
-            Entry::Away { since, .. } => Some((*since, name.clone())),
-            Entry::Here(_) => None,
-        })
-        .collect();
-    if away.len() <= MAX_AWAY {
+/// Where too many names are kept, the network for which the most are kept loses the one that it left first: nobody can
+/// have others' names forgotten by leaving many of its own.
+fn forget_surplus(entries: &mut HashMap<Name, Entry>, max: usize) {
+    let mut kept: HashMap<IpAddr, (usize, Instant, &Name)> = HashMap::new();
+    let mut count = 0;
+    for (name, entry) in entries.iter() {
+        let Entry::Gone(gone) = entry else { continue };
+        count += 1;
+        let (number, oldest, oldest_name) = kept.entry(gone.network).or_insert((0, gone.since, name));
+        *number += 1;
+        if gone.since < *oldest {
+            (*oldest, *oldest_name) = (gone.since, name);
+        }
+    }
+    if count <= max {
         return;
     }
-    away.sort_unstable_by_key(|(since, _)| *since);
-    for (_, name) in away.drain(..away.len() - MAX_AWAY) {
+    let most = kept.into_values().max_by_key(|(number, ..)| *number);
+    if let Some(name) = most.map(|(.., name)| name.clone()) {
         entries.remove(&name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gone(network: [u8; 4], age: u64) -> Entry {
+        let since = Instant::now().checked_sub(Duration::from_secs(age)).unwrap();
+        Entry::Gone(Gone { since, claimed: 0, network: network.into(), back: None })
+    }
+
+    #[test]
+    fn whoever_leaves_many_names_loses_its_own() {
+        let name = |name: String| Name::parse(&name).unwrap();
+        let mut entries = HashMap::from([(name("alone".into()), gone([10, 0, 0, 1], 1_000))]);
+        for number in 0..4 {
+            entries.insert(name(format!("many-{number}")), gone([10, 0, 0, 2], 100 - number));
+        }
+        forget_surplus(&mut entries, 5);
+        assert_eq!(entries.len(), 5, "there is room for them");
+        forget_surplus(&mut entries, 4);
+        assert!(!entries.contains_key("many-0"), "the oldest of those who have the most");
+        forget_surplus(&mut entries, 3);
+        assert!(!entries.contains_key("many-1"));
+        assert_eq!(entries.len(), 3);
+        assert!(entries.contains_key("alone"));
     }
 }

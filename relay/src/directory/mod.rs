@@ -3,8 +3,10 @@
 mod memory;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gantz_shared::name::Name;
+use gantz_shared::span::rounded;
 pub(crate) use memory::Memory;
 use tokio::sync::Notify;
 
@@ -21,9 +23,9 @@ pub(crate) trait Directory: Send + Sync + 'static {
     /// Gives `tunnel` its name, with what right it asks for it. Answers with the holder that it replaces.
     fn claim(&self, tunnel: &Arc<Tunnel>, right: Right) -> Result<Option<Arc<Tunnel>>, ClaimError>;
 
-    /// Ends a claim, unless somebody else holds the name by now. With `come_back` the name is kept for its holder's
-    /// return.
-    fn release(&self, tunnel: &Tunnel, come_back: bool);
+    /// Ends a claim, unless somebody else holds the name by now. A name that was held is kept for its holder's return:
+    /// whoever got it next would get the tokens of its callers, too.
+    fn release(&self, tunnel: &Tunnel, departure: Departure);
 }
 
 /// Where a name leads.
@@ -47,15 +49,37 @@ pub(crate) enum Right {
     Ticket,
 }
 
+/// How the holder of a name goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Departure {
+    /// Without a word: it is waited for.
+    Away,
+    /// With a goodbye: nobody waits for it.
+    Goodbye,
+    /// Before it knew that the name is its own.
+    NeverThere,
+}
+
 /// Why a name is not given.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ClaimError {
-    /// Somebody holds it, or it is kept for somebody.
+    /// Somebody holds it.
     #[error("the name `{0}` is taken")]
     Taken(Name),
+    /// Its last holder may come back for it.
+    #[error("the name `{name}` is kept for whoever had it last, for {} more", rounded(*left))]
+    Kept {
+        /// The name.
+        name: Name,
+        /// How long.
+        left: Duration,
+    },
+    /// It is one that the relay has drawn for somebody, or could.
+    #[error("`{0}` is a name of the kind that the relay draws itself; only who was given it gets it again")]
+    Drawn(Name),
     /// The relay was started again, and whoever had the name before may be on the way back.
     #[error("the relay was started again a moment ago, and keeps names for those who had them")]
-    Kept,
+    Returning,
     /// There are too many tunnels.
     #[error("this relay has as many tunnels as it may have")]
     Full,

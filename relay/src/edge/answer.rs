@@ -1,6 +1,7 @@
 //! Every answer the edge makes itself. It is JSON `{error, message, request_id}` with a `Gantz-Error` field, so that
 //! nobody takes it for the local server's; a browser gets a page that says the same.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +11,8 @@ use http::{HeaderName, Response, StatusCode};
 use rand::RngExt;
 
 use super::body::EdgeBody;
-use gantz_shared::limits::RETRY_AFTER_SECS;
+use super::code::Code;
+use gantz_shared::limits::{MAX_FIELDS, MAX_HEAD, RETRY_AFTER_SECS};
 
 /// Why the edge answers for itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +22,7 @@ pub(crate) enum Failure {
     UpstreamUnavailable,
     UpstreamTimeout,
     UpstreamInvalid,
+    UpstreamTooLarge,
     TunnelLost,
     TunnelBusy,
     MissingToken,
@@ -48,6 +51,8 @@ pub(crate) enum Limit {
     Tunnel,
     /// Wrong tokens from one source.
     Guesses,
+    /// Requests without a token from one source.
+    MissingTokens,
 }
 
 impl Limit {
@@ -57,6 +62,7 @@ impl Limit {
             Self::Token => "token",
             Self::Tunnel => "tunnel",
             Self::Guesses => "guesses",
+            Self::MissingTokens => "missing_tokens",
         }
     }
 
@@ -66,6 +72,7 @@ impl Limit {
             Self::Token => "requests with this token",
             Self::Tunnel => "requests to this tunnel",
             Self::Guesses => "wrong tokens from this address",
+            Self::MissingTokens => "requests without a token from this address",
         }
     }
 }
@@ -74,97 +81,74 @@ impl Limit {
 const GANTZ_ERROR: HeaderName = HeaderName::from_static("gantz-error");
 
 impl Failure {
-    /// Status, code and words. The codes are part of the product: programs match on them.
-    fn parts(self) -> (StatusCode, &'static str, String) {
-        use StatusCode as S;
-        let text = |status, code, message: &str| (status, code, message.to_owned());
+    /// Code and words. The codes are part of the product: programs match on them.
+    fn parts(self) -> (Code, Cow<'static, str>) {
+        let text = |code, message: &'static str| (code, Cow::Borrowed(message));
         match self {
-            Self::TunnelNotFound => {
-                text(S::NOT_FOUND, "tunnel_not_found", "No tunnel of this name has been opened here.")
-            }
-            Self::AgentOffline => text(
-                S::SERVICE_UNAVAILABLE,
-                "agent_offline",
-                "The agent of this tunnel is away. Try again in a moment.",
-            ),
+            Self::TunnelNotFound => text(Code::TunnelNotFound, "No tunnel of this name has been opened here."),
+            Self::AgentOffline => text(Code::AgentOffline, "The agent of this tunnel is away. Try again in a moment."),
             Self::UpstreamUnavailable => text(
-                S::SERVICE_UNAVAILABLE,
-                "upstream_unavailable",
+                Code::UpstreamUnavailable,
                 "The local server behind this tunnel does not take connections. Try again in a moment.",
             ),
-            Self::UpstreamTimeout => text(
-                S::GATEWAY_TIMEOUT,
-                "upstream_timeout",
-                "The local server behind this tunnel did not begin to answer in time.",
-            ),
-            Self::UpstreamInvalid => text(
-                S::BAD_GATEWAY,
-                "upstream_invalid",
-                "The local server behind this tunnel did not answer with HTTP.",
-            ),
-            Self::TunnelLost => {
-                text(S::BAD_GATEWAY, "tunnel_lost", "The tunnel broke before the local server had answered.")
+            Self::UpstreamTimeout => {
+                text(Code::UpstreamTimeout, "The local server behind this tunnel did not begin to answer in time.")
             }
-            Self::TunnelBusy => text(
-                S::SERVICE_UNAVAILABLE,
-                "tunnel_busy",
-                "This tunnel has as many requests in flight as it takes. Try again in a moment.",
+            Self::UpstreamInvalid => {
+                text(Code::UpstreamInvalid, "The local server behind this tunnel did not answer with HTTP.")
+            }
+            Self::UpstreamTooLarge => (
+                Code::UpstreamInvalid,
+                format!(
+                    "The head of the local server's answer is over the tunnel's limit of {MAX_HEAD} bytes, or of \
+                     {MAX_FIELDS} fields."
+                )
+                .into(),
             ),
-            Self::MissingToken => text(S::UNAUTHORIZED, "missing_token", "Missing bearer token"),
-            Self::InvalidToken => text(S::UNAUTHORIZED, "invalid_token", "Invalid token"),
-            Self::ExpiredToken => text(S::UNAUTHORIZED, "expired_token", "The token has expired"),
+            Self::TunnelLost => text(Code::TunnelLost, "The tunnel broke before the local server had answered."),
+            Self::TunnelBusy => {
+                text(Code::TunnelBusy, "This tunnel has as many requests in flight as it takes. Try again in a moment.")
+            }
+            Self::MissingToken => text(Code::MissingToken, "Missing bearer token"),
+            Self::InvalidToken => text(Code::InvalidToken, "Invalid token"),
+            Self::ExpiredToken => text(Code::ExpiredToken, "The token has expired"),
             Self::OriginNotAllowed => text(
-                S::FORBIDDEN,
-                "origin_not_allowed",
+                Code::OriginNotAllowed,
                 "This tunnel does not take requests from pages of this origin; its owner can allow it with --allow-origin.",
             ),
-            Self::Misdirected => text(
-                S::MISDIRECTED_REQUEST,
-                "misdirected_request",
-                "This relay does not answer for the host that the request names.",
-            ),
-            Self::BadRequest(why) => text(S::BAD_REQUEST, "bad_request", why),
-            Self::HeadTooLarge { bytes, fields } => (
-                S::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                "head_too_large",
-                format!("The request's head is over this relay's limit of {bytes} bytes, or of {fields} fields."),
-            ),
-            Self::RequestTimeout => {
-                text(S::REQUEST_TIMEOUT, "request_timeout", "The request's head did not come to its end in time.")
+            Self::Misdirected => {
+                text(Code::Misdirected, "This relay does not answer for the host that the request names.")
             }
-            Self::BodyTooLarge { limit } => (
-                S::PAYLOAD_TOO_LARGE,
-                "body_too_large",
-                format!("The request's body is over this relay's limit of {limit} bytes."),
+            Self::BadRequest(why) => text(Code::BadRequest, why),
+            Self::HeadTooLarge { bytes, fields } => (
+                Code::HeadTooLarge,
+                format!("The request's head is over this relay's limit of {bytes} bytes, or of {fields} fields.")
+                    .into(),
             ),
-            Self::RateLimited { limit, rate, .. } => (
-                S::TOO_MANY_REQUESTS,
-                "rate_limited",
-                format!("There were too many {}; the limit is {rate}.", limit.what()),
-            ),
-            Self::ConnectRefused => text(S::METHOD_NOT_ALLOWED, "connect_refused", "This is not a forward proxy."),
+            Self::RequestTimeout => text(Code::RequestTimeout, "The request's head did not come to its end in time."),
+            Self::BodyTooLarge { limit } => {
+                (Code::BodyTooLarge, format!("The request's body is over this relay's limit of {limit} bytes.").into())
+            }
+            Self::RateLimited { limit, rate, .. } => {
+                (Code::RateLimited, format!("There were too many {}; the limit is {rate}.", limit.what()).into())
+            }
+            Self::ConnectRefused => text(Code::ConnectRefused, "This is not a forward proxy."),
             Self::NoAuthorizationServer => text(
-                S::NOT_FOUND,
-                "no_authorization_server",
+                Code::NoAuthorizationServer,
                 "This tunnel takes a bearer token that its owner hands out; there is no authorization server.",
             ),
             Self::HttpsRequired => text(
-                S::FORBIDDEN,
-                "https_required",
+                Code::HttpsRequired,
                 "Use https. A token that was sent to this address has crossed the network in clear: rotate it.",
             ),
-            Self::NotFound => {
-                text(S::NOT_FOUND, "not_found", "This is the relay itself; tunnels are names under its domain.")
-            }
-            Self::MethodNotAllowed => {
-                text(S::METHOD_NOT_ALLOWED, "method_not_allowed", "The relay's own pages are only read.")
-            }
+            Self::NotFound => text(Code::NotFound, "This is the relay itself; tunnels are names under its domain."),
+            Self::MethodNotAllowed => text(Code::MethodNotAllowed, "The relay's own pages are only read."),
         }
     }
 
     /// The code, for programs.
-    pub(super) fn code(self) -> &'static str {
-        self.parts().1
+    pub(super) fn code(self) -> Code {
+        self.parts().0
     }
 
     /// RFC 6750 §3: the challenge says nothing about a token when none was sent.
@@ -192,7 +176,8 @@ impl Failure {
 
     /// The answer, in the form that the caller's `Accept` asks for.
     pub(crate) fn answer(self, request: &HeaderMap) -> Response<EdgeBody> {
-        let (status, code, message) = self.parts();
+        let (code, message) = self.parts();
+        let (status, code) = code.row();
         let request_id = format!("{:016x}", rand::rng().random::<u64>());
         tracing::debug!(code, request_id, "edge answers itself");
         let (media_type, body) = if wants_page(request) {
@@ -246,6 +231,7 @@ mod tests {
             F::UpstreamUnavailable,
             F::UpstreamTimeout,
             F::UpstreamInvalid,
+            F::UpstreamTooLarge,
             F::TunnelLost,
             F::TunnelBusy,
             F::MissingToken,
@@ -260,6 +246,7 @@ mod tests {
             limited(Limit::Token),
             limited(Limit::Tunnel),
             limited(Limit::Guesses),
+            limited(Limit::MissingTokens),
             F::ConnectRefused,
             F::NoAuthorizationServer,
             F::HttpsRequired,
@@ -269,6 +256,7 @@ mod tests {
         for failure in &all {
             match failure {
                 F::TunnelNotFound | F::AgentOffline | F::UpstreamUnavailable | F::UpstreamTimeout => {}
+                F::UpstreamTooLarge => {}
                 F::UpstreamInvalid | F::TunnelLost | F::TunnelBusy | F::MissingToken | F::InvalidToken => {}
                 F::ExpiredToken | F::OriginNotAllowed | F::Misdirected | F::BadRequest(_) => {}
                 F::HeadTooLarge { .. } | F::RequestTimeout => {}
@@ -279,20 +267,12 @@ mod tests {
         all
     }
 
-    /// The table of the README is the public one: what the edge says is in it, under its status.
+    /// The public table has the codes, so each of them has to be said somewhere.
     #[test]
-    fn every_answer_is_in_the_readme() {
-        let readme = include_str!("../../../README.md");
-        for failure in every() {
-            let (status, code, _) = failure.parts();
-            let is_row = |line: &&str| {
-                let mut cells = line.split('|').map(str::trim).skip(1);
-                let statuses = cells.next().unwrap_or_default();
-                let codes = cells.next().unwrap_or_default();
-                statuses.split(", ").any(|number| number == status.as_str())
-                    && codes.split(", ").any(|known| known == format!("`{code}`"))
-            };
-            assert!(readme.lines().any(|line| is_row(&line)), "no row | {} | `{code}` |", status.as_str());
+    fn every_code_is_said() {
+        let said: Vec<_> = every().into_iter().map(|failure| failure.parts().0).collect();
+        for code in Code::ALL {
+            assert!(said.contains(code), "{code:?}");
         }
     }
 

@@ -136,12 +136,15 @@ where
         return respond(parts, head, (reader, place), None, edge).await;
     }
     if wants_continue {
-        // The caller sends its body only when this side begins to read it, which is what makes hyper send the 100.
+        // The caller sends its body only when it is told to go on.
         writer.flush().await.map_err(|_| Failure::TunnelLost)?;
         if let Some(head) = continue_or_head(&mut reader, interim).await? {
             // It may send its body all the same, and the local server may be waiting for it.
             let rest = Rest::Waiting(Box::pin(upload(body, writer, limit)));
             return respond(parts, head, (reader, place), Some(rest), edge).await;
+        }
+        if let Some(interim) = interim {
+            interim.go_on();
         }
     }
     let upload: Upload = Box::pin(upload(body, writer, limit));
@@ -261,7 +264,7 @@ async fn continue_or_head(
 }
 
 fn inform(info: &ResponseHead, interim: Option<&Interim>) {
-    // 100 is hyper's own affair: it sends one when the body is first asked for.
+    // A caller gets one 100 at most, and only if it has asked for one: see `Interim::go_on`.
     if info.status != StatusCode::CONTINUE
         && let Some(interim) = interim
     {
@@ -300,13 +303,17 @@ fn violated(reader: &mut FrameReader, error: &WireError) -> Failure {
 
 async fn respond(
     request: &Parts,
-    head: ResponseHead,
+    mut head: ResponseHead,
     (reader, place): (FrameReader, OwnedSemaphorePermit),
     rest: Option<Rest>,
     edge: &Edge,
 ) -> Result<Response<EdgeBody>, Failure> {
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Failure::UpstreamInvalid);
+    }
+    // RFC 9110 §8.6: there is none in a 204.
+    if head.status == StatusCode::NO_CONTENT {
+        head.fields.remove(header::CONTENT_LENGTH);
     }
     let length = fields::content_length(&head.fields).map_err(|_| Failure::UpstreamInvalid)?;
     let has_body =

@@ -19,9 +19,10 @@ use super::body::EdgeBody;
 use super::connection::Peer;
 use super::exchange::{self, Admitted};
 use super::linger::Lingering;
+use super::origin::Page;
 use super::route::{Route, Target, route};
 use super::{Edge, credential, forwarded, origin};
-use crate::audit::Event;
+use crate::audit::Why;
 use crate::directory::Found;
 use crate::tunnels::{OpenError, Stream, Token, Tunnel, Unread};
 
@@ -69,7 +70,7 @@ struct Passage {
     /// None where the tunnel is open.
     token: Option<Arc<Token>>,
     /// The page that the request comes from.
-    origin: Option<HeaderValue>,
+    origin: Option<Page>,
 }
 
 /// Finds the tunnel, asks its policy, and opens a stream; or says what the edge answers instead. A tunnel that turns
@@ -77,7 +78,7 @@ struct Passage {
 async fn pass(parts: &Parts, route: &Route, client: IpAddr, edge: &Edge) -> Result<Passage, Box<Response<EdgeBody>>> {
     let give_up = Instant::now() + edge.config.hold;
     let own = (&edge.public.scheme, &route.authority);
-    let refuse = |failure: Failure, origin: Option<&HeaderValue>| {
+    let refuse = |failure: Failure, origin: Option<&Page>| {
         let mut response = failure.answer(&parts.headers);
         if let Some(origin) = origin {
             origin::allow(response.headers_mut(), origin);
@@ -119,11 +120,9 @@ async fn pass(parts: &Parts, route: &Route, client: IpAddr, edge: &Edge) -> Resu
 fn note(edge: &Edge, failure: Failure, source: IpAddr, tunnel: &Tunnel) {
     let name = tunnel.name().as_str();
     match failure {
-        Failure::RateLimited { limit, .. } => {
-            edge.audit.write(&Event::RateLimited { source, name, limit: limit.name() });
-        }
+        Failure::RateLimited { limit, .. } => edge.audit.turned_away(Why::RateLimited(limit.name()), source, name),
         Failure::MissingToken | Failure::InvalidToken | Failure::ExpiredToken => {
-            edge.audit.write(&Event::AuthFailed { source, name, code: failure.code() });
+            edge.audit.turned_away(Why::AuthFailed(failure.code()), source, name);
         }
         _ => {}
     }
@@ -171,8 +170,15 @@ fn admit(tunnel: &Tunnel, parts: &Parts, client: IpAddr, edge: &Edge) -> Result<
             wait,
         })?;
         let admitted = credential::admit(tunnel, &parts.headers);
-        if let Err(Failure::InvalidToken) = admitted {
-            edge.guesses.failed(tunnel.id(), client);
+        match admitted {
+            Err(Failure::InvalidToken) => {
+                edge.guesses.failed(tunnel.id(), client);
+            }
+            // Counted only here: whoever shows a right token is let in, however many others come without one.
+            Err(Failure::MissingToken) => edge.strangers.take(tunnel.id(), client).map_err(|wait| {
+                Failure::RateLimited { limit: Limit::MissingTokens, rate: rates.missing_token, wait }
+            })?,
+            _ => {}
         }
         let token = admitted?;
         let limited = |wait| Failure::RateLimited { limit: Limit::Token, rate: token.rate(), wait };
@@ -231,6 +237,7 @@ pub(super) fn given_up(code: StreamCode) -> Failure {
         StreamCode::UpstreamUnavailable => Failure::UpstreamUnavailable,
         StreamCode::UpstreamTimeout => Failure::UpstreamTimeout,
         StreamCode::UpstreamInvalid | StreamCode::UpstreamLost => Failure::UpstreamInvalid,
+        StreamCode::UpstreamTooLarge => Failure::UpstreamTooLarge,
         StreamCode::Leaving => Failure::AgentOffline,
         _ => Failure::TunnelLost,
     }

@@ -18,6 +18,15 @@ pub(super) enum Interim {
 }
 
 impl Interim {
+    /// Tells a caller that waits for it to send its body (RFC 9110 §10.1.1).
+    pub(super) fn go_on(&self) {
+        match self {
+            // hyper does, when the body is first asked for.
+            Self::Http1(_) => {}
+            Self::Http2(_) => self.send(StatusCode::CONTINUE, &HeaderMap::new()),
+        }
+    }
+
     /// Sends an informational answer, if it can go out now: it is optional.
     pub(super) fn send(&self, status: StatusCode, fields: &HeaderMap) {
         match self {

@@ -5,6 +5,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use gantz_shared::fields::expects_continue;
@@ -70,13 +71,13 @@ where
             && !body.is_end_stream()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
-            tasks.spawn_on(read_over(body), &runtime);
+            tasks.spawn_on(read_over(body, LINGER), &runtime);
         }
     }
 }
 
-/// Ends with the body, with its connection, or with one of the limits.
-pub(super) async fn read_over<B: Body<Data = Bytes> + Unpin>(mut body: B) {
+/// Ends with the body, with its connection, after `longest`, or with [`LINGER_BYTES`].
+pub(super) async fn read_over<B: Body<Data = Bytes> + Unpin>(mut body: B, longest: Duration) {
     let reading = async {
         let mut left = LINGER_BYTES;
         while let Some(Ok(frame)) = body.frame().await {
@@ -87,6 +88,6 @@ pub(super) async fn read_over<B: Body<Data = Bytes> + Unpin>(mut body: B) {
             }
         }
     };
-    // Whether it was all makes no difference: the connection is closed if not.
-    let _ = tokio::time::timeout(LINGER, reading).await;
+    // Whether it was all makes no difference: the connection is closed, or the stream reset, if not.
+    let _ = tokio::time::timeout(longest, reading).await;
 }

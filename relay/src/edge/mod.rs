@@ -9,6 +9,7 @@
 mod answer;
 mod apex;
 mod body;
+mod code;
 mod connection;
 mod cookies;
 mod credential;
@@ -29,18 +30,19 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use gantz_audit::Audit;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub(crate) use code::Code;
 pub(crate) use connection::Transport;
 
-use crate::config::{Config, MAX_GUESSERS, MAX_HELD, PublicOrigin};
+use crate::audit::Log;
+use crate::config::{Config, MAX_GUESSERS, MAX_HELD, MAX_STRANGERS, PublicOrigin};
 use crate::directory::Directory;
-use crate::rates::Guesses;
+use crate::rates::{Guesses, Strangers};
 use crate::sources::{Place, Sources, TooMany};
 
 /// What every connection of the public shares.
@@ -48,13 +50,15 @@ pub(crate) struct Edge {
     config: Config,
     public: PublicOrigin,
     directory: Arc<dyn Directory>,
-    audit: Audit,
+    audit: Log,
     /// Connections that may still be accepted.
     connections: Arc<Semaphore>,
     /// Where they come from.
     sources: Sources,
     /// Who has shown wrong tokens.
     guesses: Guesses,
+    /// Who comes without one.
+    strangers: Strangers,
     /// Requests that may still wait for an absent agent.
     held: Semaphore,
     /// What the relay says on its own name.
@@ -64,10 +68,11 @@ pub(crate) struct Edge {
 }
 
 impl Edge {
-    pub(crate) fn new(config: Config, public: PublicOrigin, directory: Arc<dyn Directory>, audit: Audit) -> Arc<Self> {
+    pub(crate) fn new(config: Config, public: PublicOrigin, directory: Arc<dyn Directory>, audit: Log) -> Arc<Self> {
         Arc::new(Self {
             apex: apex::router(&config.domain),
             guesses: Guesses::new(config.rates.guess, MAX_GUESSERS),
+            strangers: Strangers::new(config.rates.missing_token, MAX_STRANGERS),
             connections: Arc::new(Semaphore::new(config.limits.connections)),
             sources: Sources::new(config.limits.connections_per_source),
             config,

@@ -1,7 +1,7 @@
 //! Browsers: which pages may call (DNS rebinding and cross-site requests end here), and CORS (Fetch §3.2).
 
 use gantz_shared::authority;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::uri::{Authority, Scheme};
 use http::{Method, Response, StatusCode};
@@ -15,23 +15,29 @@ const EXPOSED: &str = "Mcp-Session-Id, MCP-Protocol-Version, WWW-Authenticate, R
 /// How long a browser may remember a preflight, seconds. Short: a policy changes with the next `gantz run`.
 const PREFLIGHT_MAX_AGE: u32 = 600;
 
+/// A page that may call.
+#[derive(Debug, Clone)]
+pub(super) struct Page {
+    origin: HeaderValue,
+    /// The tunnel's owner allows it by its name. Only such a page may use what the browser keeps for the local server
+    /// (cookies), if that one agrees: `*` and this machine's pages were not meant by anybody.
+    is_named: bool,
+}
+
 /// Checks the `Origin` of a request. `None`: the request comes from no page.
 ///
 /// Allowed are the tunnel's `own` origin, pages of the caller's own machine (inspectors run there), and what is `listed`:
 /// what the tunnel's owner allows.
-pub(super) fn check(
-    parts: &Parts,
-    own: (&Scheme, &Authority),
-    listed: &[String],
-) -> Result<Option<HeaderValue>, Failure> {
+pub(super) fn check(parts: &Parts, own: (&Scheme, &Authority), listed: &[String]) -> Result<Option<Page>, Failure> {
     let mut values = parts.headers.get_all(header::ORIGIN).into_iter();
     let Some(origin) = values.next() else { return Ok(None) };
     if values.next().is_some() {
         return Err(Failure::OriginNotAllowed);
     }
     let text = origin.to_str().map_err(|_| Failure::OriginNotAllowed)?;
-    let is_listed = listed.iter().any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(text));
-    if is_listed || is_own(text, own) { Ok(Some(origin.clone())) } else { Err(Failure::OriginNotAllowed) }
+    let is_named = listed.iter().any(|allowed| allowed != "*" && allowed.eq_ignore_ascii_case(text));
+    let is_allowed = is_named || is_own(text, own) || listed.iter().any(|allowed| allowed == "*");
+    is_allowed.then(|| Some(Page { origin: origin.clone(), is_named })).ok_or(Failure::OriginNotAllowed)
 }
 
 fn is_own(origin: &str, (own_scheme, own): (&Scheme, &Authority)) -> bool {
@@ -60,7 +66,7 @@ pub(super) fn is_preflight(parts: &Parts) -> bool {
 }
 
 /// The answer to a preflight from an allowed origin.
-pub(super) fn preflight(parts: &Parts, origin: &HeaderValue) -> Response<EdgeBody> {
+pub(super) fn preflight(parts: &Parts, page: &Page) -> Response<EdgeBody> {
     let mut response = Response::new(EdgeBody::Empty);
     *response.status_mut() = StatusCode::NO_CONTENT;
     let fields = response.headers_mut();
@@ -71,19 +77,27 @@ pub(super) fn preflight(parts: &Parts, origin: &HeaderValue) -> Response<EdgeBod
         fields.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
     }
     fields.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from(PREFLIGHT_MAX_AGE));
-    allow(fields, origin);
+    // That they may be sent; whether the page may read what comes back is said by that answer.
+    fields.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    allow(fields, page);
     response
 }
 
-/// Lets the page of `origin` read an answer. The local server's own CORS fields are replaced: they speak of origins
-/// that it never saw.
-pub(super) fn allow(fields: &mut HeaderMap, origin: &HeaderValue) {
-    const REPLACED: [HeaderName; 2] = [header::ACCESS_CONTROL_ALLOW_CREDENTIALS, header::ACCESS_CONTROL_EXPOSE_HEADERS];
-    for name in REPLACED {
-        fields.remove(name);
+/// Lets a page read an answer. The local server's own word on origins is replaced, as it never saw this one; what it
+/// exposes, and that it takes credentials from a page that is allowed by name, stays.
+pub(super) fn allow(fields: &mut HeaderMap, page: &Page) {
+    let mut exposed = EXPOSED.as_bytes().to_vec();
+    for own in fields.get_all(header::ACCESS_CONTROL_EXPOSE_HEADERS) {
+        exposed.extend_from_slice(b", ");
+        exposed.extend_from_slice(own.as_bytes());
     }
-    fields.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-    fields.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+    // Parts of fields make a field.
+    let exposed = HeaderValue::try_from(exposed).unwrap_or(HeaderValue::from_static(EXPOSED));
+    fields.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    if !page.is_named {
+        fields.remove(header::ACCESS_CONTROL_ALLOW_CREDENTIALS);
+    }
+    fields.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, page.origin.clone());
     fields.append(header::VARY, HeaderValue::from_static("Origin"));
 }
 

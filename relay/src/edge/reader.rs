@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::config::{UNREAD_AFTER, UNREAD_PATIENCE};
 use crate::tunnels::Unread;
 
 /// To be raced against the caller's next sign of reading: ends when the caller has had `deadline`, or sooner when its
-/// tunnel has too many answers that are not read. Meanwhile the answer counts as one of them. Cancel-safe.
+/// tunnel, or the relay, has too many answers that are not read. Meanwhile the answer counts as one of them. Cancel-safe.
 ///
 /// `taken` says when the connection last took something: a caller that reads what is before this answer has not had its
 /// time, unless there are too many.
@@ -20,13 +20,14 @@ pub(super) async fn give_up(unread: Option<Arc<Unread>>, deadline: Duration, tak
     let too_many = async {
         sleep_until(begun + UNREAD_AFTER).await;
         let place = unread.begin();
-        sleep_until(begun + UNREAD_PATIENCE).await;
-        place.lose_patience();
-        place.given_up().await;
+        if timeout_at(begun + UNREAD_PATIENCE, place.given_up()).await.is_err() {
+            place.lose_patience();
+            place.given_up().await;
+        }
     };
     tokio::select! {
         () = deadline => tracing::debug!("an answer was not read in time"),
-        () = too_many => tracing::debug!("too many answers of a tunnel are not read"),
+        () = too_many => tracing::debug!("too many answers are not read"),
     }
 }
 

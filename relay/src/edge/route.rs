@@ -35,6 +35,7 @@ pub(super) fn route(parts: &Parts, sni: Option<&str>, config: &Config) -> Result
     if parts.method == Method::CONNECT {
         return Err(Failure::ConnectRefused);
     }
+    check_asterisk(parts.method.as_str(), parts.uri.path())?;
     let bad = |_| Failure::BadRequest("The Host field is not a host with an optional port.");
     let mut hosts = parts.headers.get_all(header::HOST).into_iter();
     let host = hosts.next();
@@ -71,6 +72,14 @@ pub(super) fn route(parts: &Parts, sni: Option<&str>, config: &Config) -> Result
         },
     };
     Ok(Route { authority, target })
+}
+
+/// `*` is a target of OPTIONS only: the server itself (RFC 9112 §3.2.4).
+pub(in crate::edge) fn check_asterisk(method: &str, target: &str) -> Result<(), Failure> {
+    if target == "*" && method != Method::OPTIONS.as_str() {
+        return Err(Failure::BadRequest("The target `*` is for OPTIONS only."));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -113,6 +122,7 @@ mod tests {
             ("/", &["user@cool.relay.test"], None, Err(malformed)),
             ("/", &["cool.relay.test:port"], None, Err(malformed)),
             ("/", &[""], None, Err(malformed)),
+            ("*", &["cool.relay.test"], None, Err(Failure::BadRequest("The target `*` is for OPTIONS only."))),
         ];
         for (target, hosts, sni, expected) in rows {
             let mut request = Request::builder().uri(*target);

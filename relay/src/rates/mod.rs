@@ -2,6 +2,8 @@
 
 mod bucket;
 mod guesses;
+mod strangers;
 
 pub(crate) use bucket::Bucket;
 pub(crate) use guesses::Guesses;
+pub(crate) use strangers::Strangers;

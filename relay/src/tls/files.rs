@@ -1,5 +1,5 @@
 //! `--tls files`: a certificate and key that something else renews. The files are looked at every
-//! [`CERTIFICATE_POLL`]; watching by polling also works where a volume or a symlink switch sends no file events.
+//! [`FILE_POLL`]; watching by polling also works where a volume or a symlink switch sends no file events.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 
 use super::leaf::{Needs, Unfit};
 use super::{Current, TlsError, provider};
-use crate::config::CERTIFICATE_POLL;
+use crate::config::FILE_POLL;
 
 /// Looks after the two files.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl Watch {
 
     /// Replaces `current` whenever the files have changed to something good. Never returns.
     pub(crate) async fn run(mut self, current: Arc<Current>) {
-        let mut interval = tokio::time::interval(CERTIFICATE_POLL);
+        let mut interval = tokio::time::interval(FILE_POLL);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             interval.tick().await;

@@ -9,10 +9,11 @@ use gantz_shared::reset::CloseCode;
 use gantz_transport::Connection;
 use gantz_transport::control::{ControlReceiver, ControlSender, Error};
 
-use super::{Greeter, Tunnel};
+use super::ticket::key_digest;
+use super::{Greeter, KeyDigest, Tunnel};
 use crate::audit::Event;
 use crate::config::RETURN_WINDOW;
-use crate::directory::{ClaimError, Right};
+use crate::directory::{ClaimError, Departure, Right};
 use crate::sources::Place;
 
 /// Seconds after which an agent may try again where the relay was full.
@@ -42,7 +43,7 @@ impl Greeter {
                 let name = tunnel.name().clone();
                 let welcome = Welcome {
                     url: self.origin.replace('*', name.as_str()),
-                    resume: self.tickets.issue(&name, tunnel.claimed(), hello.access_key.as_ref()),
+                    resume: self.tickets.issue(&name, tunnel.claimed(), tunnel.access_key()),
                     relay: concat!("gantz-relay/", env!("CARGO_PKG_VERSION")).to_owned(),
                     limits: control::Limits { max_body: self.limits.body },
                     lives: tunnel.lives(),
@@ -85,8 +86,11 @@ impl Greeter {
             let retry_after = Some(RETRY_FULL_SECS.into());
             return Err(Refused { code: RefusalCode::RelayFull, message, retry_after });
         }
+        let access_key = key_digest(hello.access_key.as_ref());
         let claim = |name: (Name, u64), right| {
-            let tunnel = Tunnel::new(name, connection.clone(), hello.policy.clone(), &self.rates, self.limits.requests);
+            let (connection, policy) = (connection.clone(), hello.policy.clone());
+            let tunnel =
+                Tunnel::new(name, access_key, connection, policy, &self.unread, &self.rates, self.limits.requests);
             self.directory.claim(&tunnel, right).map(|ghost| {
                 if let Some(ghost) = ghost {
                     ghost.close(CloseCode::Replaced, "the same agent opened a newer tunnel of this name");
@@ -94,11 +98,11 @@ impl Greeter {
                 (tunnel, right)
             })
         };
-        let resumed = hello.resume.as_ref().and_then(|ticket| self.redeem(ticket, hello));
+        let resumed = hello.resume.as_ref().and_then(|ticket| self.redeem(ticket, &access_key, hello));
         if let Some(name) = resumed {
             match claim(name, Right::Ticket) {
                 // Somebody else has it since. Who wishes for no name gets another one.
-                Err(ClaimError::Taken(_)) if hello.wanted_name.is_none() => {}
+                Err(ClaimError::Taken(_) | ClaimError::Kept { .. }) if hello.wanted_name.is_none() => {}
                 claimed => return claimed.map_err(|error| unclaimed(&error)),
             }
         }
@@ -120,8 +124,8 @@ impl Greeter {
     }
 
     /// The name of the agent's ticket, unless the agent now wishes for another one.
-    fn redeem(&self, ticket: &Secret, hello: &Hello) -> Option<(Name, u64)> {
-        let (name, claimed) = self.tickets.redeem(ticket, hello.access_key.as_ref())?;
+    fn redeem(&self, ticket: &Secret, access_key: &KeyDigest, hello: &Hello) -> Option<(Name, u64)> {
+        let (name, claimed) = self.tickets.redeem(ticket, access_key)?;
         let wishes_otherwise =
             hello.wanted_name.as_deref().is_some_and(|wanted| !wanted.eq_ignore_ascii_case(name.as_str()));
         (!wishes_otherwise).then_some((name, claimed))
@@ -146,7 +150,8 @@ impl Claim<'_> {
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
         if !self.is_welcome {
-            self.greeter.release(self.tunnel, self.right == Right::Ticket);
+            let departure = if self.right == Right::Ticket { Departure::Away } else { Departure::NeverThere };
+            self.greeter.release(self.tunnel, departure);
         }
     }
 }
@@ -157,8 +162,8 @@ fn refused(code: RefusalCode, message: String) -> Refused {
 
 fn unclaimed(error: &ClaimError) -> Refused {
     let (code, retry_after) = match error {
-        ClaimError::Taken(_) => (RefusalCode::NameTaken, None),
-        ClaimError::Kept => (RefusalCode::NameTaken, Some(RETURN_WINDOW.as_secs())),
+        ClaimError::Taken(_) | ClaimError::Kept { .. } | ClaimError::Drawn(_) => (RefusalCode::NameTaken, None),
+        ClaimError::Returning => (RefusalCode::NameTaken, Some(RETURN_WINDOW.as_secs())),
         ClaimError::Full => (RefusalCode::RelayFull, Some(RETRY_FULL_SECS.into())),
     };
     Refused { code, message: error.to_string(), retry_after }

@@ -9,17 +9,17 @@ mod tunnel;
 mod unread;
 
 pub(crate) use listener::serve;
-pub(crate) use ticket::Tickets;
+pub(crate) use ticket::{KeyDigest, Tickets, rotate as rotate_tickets};
 pub(crate) use tokens::{Admission, Token};
 pub(crate) use tunnel::{OpenError, Stream, Tunnel};
-pub(crate) use unread::Unread;
+pub(crate) use unread::{AllUnread, Unread};
 
 use std::sync::Arc;
 
 use gantz_audit::Audit;
 
 use crate::config::{Limits, Rates};
-use crate::directory::Directory;
+use crate::directory::{Departure, Directory};
 use crate::sources::Sources;
 
 /// What greeting an agent needs to know.
@@ -27,12 +27,14 @@ pub(crate) struct Greeter {
     /// Who holds which name.
     pub(crate) directory: Arc<dyn Directory>,
     /// Makes and checks resume tickets.
-    pub(crate) tickets: Tickets,
+    pub(crate) tickets: Arc<Tickets>,
     /// `scheme://*.domain[:port]`, the star standing for the name; without a star it is the origin of every tunnel.
     pub(crate) origin: String,
     pub(crate) limits: Limits,
     /// How often callers may call.
     pub(crate) rates: Rates,
+    /// The answers that nobody reads.
+    pub(crate) unread: Arc<AllUnread>,
     /// Where tunnels come from.
     pub(crate) sources: Sources,
     /// Where it is written down who came.
@@ -40,9 +42,9 @@ pub(crate) struct Greeter {
 }
 
 impl Greeter {
-    /// Ends a tunnel's claim to its name; with `come_back` the name is kept for its holder's return.
-    fn release(&self, tunnel: &Tunnel, come_back: bool) {
-        self.directory.release(tunnel, come_back);
+    /// Ends a tunnel's claim to its name.
+    fn release(&self, tunnel: &Tunnel, departure: Departure) {
+        self.directory.release(tunnel, departure);
         tunnel.set_ended();
     }
 }

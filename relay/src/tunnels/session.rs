@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Greeter, Tunnel};
 use crate::audit::Event;
 use crate::config::CLOCK_LOOK;
+use crate::directory::Departure;
 use crate::sources::Place;
 
 /// Runs one agent's connection from its first packet to its end. `greeted` is called when the handshake is over,
@@ -60,7 +61,7 @@ pub(super) async fn run(
         }
     }
     drop(place);
-    greeter.release(&tunnel, !matches!(ended, Ended::Goodbye));
+    greeter.release(&tunnel, if matches!(ended, Ended::Goodbye) { Departure::Goodbye } else { Departure::Away });
     greeter.audit.write(&Event::TunnelClosed { name: tunnel.name().as_str(), reason: &ended.to_string() });
     tracing::info!(name = %tunnel.name(), reason = %ended, "tunnel closed");
 }
@@ -148,10 +149,19 @@ async fn converse(
     sender: &mut ControlSender,
     receiver: &mut ControlReceiver,
 ) -> Ended {
+    let mut renewed = greeter.tickets.renewed();
     loop {
         let message = tokio::select! {
             message = receiver.receive() => message,
             () = mourn(tunnel) => continue,
+            // An error would be the end of the relay.
+            Ok(()) = renewed.changed() => {
+                let resume = greeter.tickets.issue(tunnel.name(), tunnel.claimed(), tunnel.access_key());
+                match sender.send(&FromRelay::Ticket { resume }).await {
+                    Ok(()) => continue,
+                    Err(error) => return Ended::Away(error.to_string()),
+                }
+            }
         };
         let answered = match message {
             Ok(Some(FromAgent::SetTokens { generation, tokens })) => {

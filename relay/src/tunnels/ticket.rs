@@ -7,76 +7,189 @@
 //! All tickets of a holder have the time at which the name was first claimed, so that a name that was given up and then
 //! claimed by somebody else is not brought back by a ticket of before.
 
+use std::path::Path;
+
+use arc_swap::ArcSwap;
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gantz_shared::control::Secret;
 use gantz_shared::name::Name;
+use tokio::sync::watch;
+
+use crate::config::FILE_POLL;
+use crate::state::{self, StateError};
 
 const VERSION: u8 = 1;
 const TAG_LEN: usize = 32;
 
+/// The file of the key that signs, and of the one before it, whose tickets are still good.
+const KEY: &str = "ticket.key";
+const OLD_KEY: &str = "ticket.old.key";
+
 /// Makes and checks tickets.
 pub(crate) struct Tickets {
-    key: hmac::Key,
+    keys: ArcSwap<Keys>,
+    /// Tells that there is a new key.
+    renewed: watch::Sender<()>,
+}
+
+struct Keys {
+    bytes: [u8; 32],
+    signs: hmac::Key,
+    /// The one that signed before.
+    old: Option<hmac::Key>,
+}
+
+impl Keys {
+    fn new(bytes: [u8; 32], old: Option<[u8; 32]>) -> Self {
+        let key = |bytes: [u8; 32]| hmac::Key::new(hmac::HMAC_SHA256, &bytes);
+        Self { bytes, signs: key(bytes), old: old.map(key) }
+    }
+
+    fn read(dir: &Path) -> Result<Option<Self>, StateError> {
+        let Some(bytes) = state::read_key(&dir.join(KEY))? else { return Ok(None) };
+        Ok(Some(Self::new(bytes, state::read_key(&dir.join(OLD_KEY))?)))
+    }
+}
+
+/// Gives the relay of the state folder `dir` a new key; one that runs takes it within [`FILE_POLL`]. The tickets of
+/// the last key stay good until the next change. `false`: it has none yet.
+pub(crate) fn rotate(dir: &Path) -> Result<bool, StateError> {
+    let Some(key) = state::read_key(&dir.join(KEY))? else { return Ok(false) };
+    state::write(&dir.join(OLD_KEY), &key, 0o600)?;
+    state::write(&dir.join(KEY), &state::random(KEY)?, 0o600)?;
+    Ok(true)
+}
+
+/// What the digest of a holder's access key is: a ticket is good only together with it.
+pub(crate) type KeyDigest = [u8; 32];
+
+/// Zero for no key.
+pub(crate) fn key_digest(access_key: Option<&Secret>) -> KeyDigest {
+    let mut bytes = [0; 32];
+    if let Some(key) = access_key {
+        bytes.copy_from_slice(digest(&SHA256, key.reveal().as_bytes()).as_ref());
+    }
+    bytes
 }
 
 impl Tickets {
-    pub(crate) fn new(key: &[u8; 32]) -> Self {
-        Self { key: hmac::Key::new(hmac::HMAC_SHA256, key) }
+    /// With the keys in `dir`, or with a new one. Says, too, whether the relay had one before.
+    pub(crate) fn load(dir: Option<&Path>) -> Result<(Self, bool), StateError> {
+        let kept = dir.map(Keys::read).transpose()?.flatten();
+        let was_kept = kept.is_some();
+        let keys = match kept {
+            Some(keys) => keys,
+            None => Keys::new(state::key(dir, KEY)?, None),
+        };
+        Ok((Self { keys: ArcSwap::from_pointee(keys), renewed: watch::Sender::default() }, was_kept))
+    }
+
+    /// Takes a new key whenever there is one in `dir`. Never returns.
+    pub(crate) async fn watch(&self, dir: &Path) {
+        let mut interval = tokio::time::interval(FILE_POLL);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut told = None;
+        loop {
+            interval.tick().await;
+            match Keys::read(dir) {
+                Ok(Some(keys)) if keys.bytes != self.keys.load().bytes => {
+                    self.keys.store(keys.into());
+                    self.renewed.send_replace(());
+                    tracing::info!("tickets have a new key");
+                    told = None;
+                }
+                Ok(_) => told = None,
+                Err(error) => {
+                    let error = error.to_string();
+                    if told.as_ref() != Some(&error) {
+                        tracing::warn!(error, "tickets keep their key: the one in the state folder cannot be used");
+                        told = Some(error);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Hears of new keys.
+    pub(crate) fn renewed(&self) -> watch::Receiver<()> {
+        self.renewed.subscribe()
     }
 
     /// A ticket for `name`, claimed then, good only together with the same access key.
-    pub(crate) fn issue(&self, name: &Name, claimed: u64, access_key: Option<&Secret>) -> Secret {
+    pub(crate) fn issue(&self, name: &Name, claimed: u64, access_key: &KeyDigest) -> Secret {
         let mut ticket = vec![VERSION];
         ticket.extend_from_slice(&claimed.to_be_bytes());
         ticket.push(name.as_str().len() as u8);
         ticket.extend_from_slice(name.as_str().as_bytes());
-        ticket.extend_from_slice(&key_digest(access_key));
-        let tag = hmac::sign(&self.key, &ticket);
+        ticket.extend_from_slice(access_key);
+        let tag = hmac::sign(&self.keys.load().signs, &ticket);
         ticket.extend_from_slice(tag.as_ref());
         Secret::new(URL_SAFE_NO_PAD.encode(ticket))
     }
 
-    /// The name of a ticket that this relay issued to the holder of `access_key`, and when it was claimed.
-    pub(crate) fn redeem(&self, ticket: &Secret, access_key: Option<&Secret>) -> Option<(Name, u64)> {
+    /// The name of a ticket that this relay issued to the holder of the access key, and when it was claimed.
+    pub(crate) fn redeem(&self, ticket: &Secret, access_key: &KeyDigest) -> Option<(Name, u64)> {
         let ticket = URL_SAFE_NO_PAD.decode(ticket.reveal()).ok()?;
         let (body, tag) = ticket.split_at_checked(ticket.len().checked_sub(TAG_LEN)?)?;
-        hmac::verify(&self.key, body, tag).ok()?;
+        let keys = self.keys.load();
+        let is_good = |key: &hmac::Key| hmac::verify(key, body, tag).is_ok();
+        if !is_good(&keys.signs) && !keys.old.as_ref().is_some_and(is_good) {
+            return None;
+        }
         let (claimed, rest) = body.strip_prefix(&[VERSION])?.split_first_chunk()?;
         let (len, rest) = rest.split_first()?;
         let (name, key) = rest.split_at_checked(usize::from(*len))?;
-        if key != key_digest(access_key) {
+        if key != access_key {
             return None;
         }
         Some((Name::parse(std::str::from_utf8(name).ok()?).ok()?, u64::from_be_bytes(*claimed)))
     }
 }
 
-fn key_digest(access_key: Option<&Secret>) -> [u8; 32] {
-    let mut digest = [0; 32];
-    if let Some(key) = access_key {
-        digest.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key.reveal().as_bytes()).as_ref());
-    }
-    digest
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn name() -> Name {
+        Name::parse("my-tools").unwrap()
+    }
+
     #[test]
     fn only_this_relay_and_this_key() {
-        let tickets = Tickets::new(&[7; 32]);
-        let name = Name::parse("my-tools").unwrap();
-        let key = Secret::new("gzk_a".into());
-        let ticket = tickets.issue(&name, 7, Some(&key));
-        assert_eq!(tickets.redeem(&ticket, Some(&key)), Some((name, 7)));
-        assert_eq!(tickets.redeem(&ticket, None), None);
-        assert_eq!(tickets.redeem(&ticket, Some(&Secret::new("gzk_b".into()))), None);
-        assert_eq!(Tickets::new(&[8; 32]).redeem(&ticket, Some(&key)), None);
+        let (tickets, was_kept) = Tickets::load(None).unwrap();
+        assert!(!was_kept);
+        let [key, other, none] =
+            [Some("gzk_a"), Some("gzk_b"), None].map(|key| key_digest(key.map(|key| Secret::new(key.into())).as_ref()));
+        let ticket = tickets.issue(&name(), 7, &key);
+        assert_eq!(tickets.redeem(&ticket, &key), Some((name(), 7)));
+        assert_eq!(tickets.redeem(&ticket, &none), None);
+        assert_eq!(tickets.redeem(&ticket, &other), None);
+        assert_eq!(Tickets::load(None).unwrap().0.redeem(&ticket, &key), None);
         for broken in ["", "AA", "not base64!", &ticket.reveal()[1..]] {
-            assert_eq!(tickets.redeem(&Secret::new(broken.to_owned()), Some(&key)), None);
+            assert_eq!(tickets.redeem(&Secret::new(broken.to_owned()), &key), None);
         }
+    }
+
+    #[test]
+    fn a_ticket_outlives_one_change_of_the_key_and_not_two() {
+        let dir = tempfile::tempdir().unwrap();
+        let load = || Tickets::load(Some(dir.path())).unwrap();
+        let key = key_digest(None);
+        assert!(!rotate(dir.path()).unwrap(), "nothing to rotate");
+        let (first, _) = load();
+        let ticket = first.issue(&name(), 7, &key);
+        assert!(rotate(dir.path()).unwrap());
+        let (second, was_kept) = load();
+        assert!(was_kept);
+        assert_eq!(second.redeem(&ticket, &key), Some((name(), 7)));
+        let newer = second.issue(&name(), 7, &key);
+        assert_eq!(first.redeem(&newer, &key), None);
+        assert!(rotate(dir.path()).unwrap());
+        let (third, _) = load();
+        assert_eq!(third.redeem(&ticket, &key), None);
+        assert_eq!(third.redeem(&newer, &key), Some((name(), 7)));
     }
 }

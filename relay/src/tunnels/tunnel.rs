@@ -1,5 +1,6 @@
 //! One open tunnel: its connection, its name, and who may call through it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,16 +15,19 @@ use gantz_transport::{Connection, Dropped, FrameReader, FrameWriter, Lost};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::Unread;
 use super::tokens::{Admission, Tokens};
+use super::{AllUnread, KeyDigest, Unread};
 use crate::config::Rates;
 use crate::rates::Bucket;
+use crate::sources::network;
 
 /// See the module's head.
 pub(crate) struct Tunnel {
     id: u64,
     name: Name,
     claimed: u64,
+    access_key: KeyDigest,
+    network: IpAddr,
     connection: Connection,
     open: bool,
     allowed_origins: Vec<String>,
@@ -59,17 +63,22 @@ pub(crate) enum OpenError {
 impl Tunnel {
     pub(crate) fn new(
         (name, claimed): (Name, u64),
+        access_key: KeyDigest,
         connection: Connection,
         policy: Policy,
+        unread: &Arc<AllUnread>,
         rates: &Rates,
         max_requests: usize,
     ) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
         Arc::new(Self {
-            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            id,
             name,
             claimed,
-            unread: Arc::new(Unread::new(connection.clone())),
+            access_key,
+            network: network(connection.remote_address().ip()),
+            unread: Arc::new(Unread::new(unread, id, connection.clone())),
             connection,
             open: policy.open,
             allowed_origins: policy.allowed_origins,
@@ -94,6 +103,16 @@ impl Tunnel {
     /// tickets.
     pub(crate) fn claimed(&self) -> u64 {
         self.claimed
+    }
+
+    /// Which access key its holder has.
+    pub(crate) fn access_key(&self) -> &KeyDigest {
+        &self.access_key
+    }
+
+    /// Where its agent came from when the tunnel was opened.
+    pub(crate) fn network(&self) -> IpAddr {
+        self.network
     }
 
     /// Whether everybody may call, without a token.

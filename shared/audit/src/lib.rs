@@ -41,5 +41,5 @@ mod writer;
 pub use audit::{Audit, CLOSE_DEADLINE, Keeper, OpenError};
 pub use limits::{FILE_NAME, Limits};
 pub use line::MAX_LINE;
-pub use redact::{MAX_DEPTH, MAX_STRING, MAX_TOTAL, REDACTED, SECRET_NAMES, SECRET_WORDS, redact};
+pub use redact::{MAX_DEPTH, MAX_STRING, MAX_TOTAL, REDACTED, SECRET_NAMES, SECRET_WORDS, redact, redact_also};
 pub use writer::RETRY_AFTER;

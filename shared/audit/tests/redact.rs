@@ -173,6 +173,24 @@ proptest! {
     }
 
     #[test]
+    fn a_secret_that_a_text_shows_once_it_is_decoded_never_survives(
+        text in prop::sample::select(&TEXTS[..]),
+        secret in "[A-Z][A-Z0-9]{19,59}",
+        rounds in prop::collection::vec(0..4, 1..20),
+    ) {
+        let text = text.replace('§', &secret);
+        // Each character is encoded as often as it likes.
+        let encoded = |(byte, rounds): (u8, &i32)| match rounds {
+            0 => char::from(byte).to_string(),
+            1 => format!("%{byte:02x}"),
+            2 => format!("%25{byte:02X}"),
+            _ => format!("%2525{byte:02x}"),
+        };
+        let text: String = text.bytes().zip(rounds.iter().cycle()).map(encoded).collect();
+        prop_assert_eq!(redact(&json!({ "text": &text })), json!({ "text": REDACTED }), "{}", text);
+    }
+
+    #[test]
     fn what_is_kept_is_bounded(value in harmless(), times in 1usize..400, deep in 0usize..60) {
         let mut value = json!(vec![value; times]);
         for _ in 0..deep {

@@ -53,12 +53,20 @@ where
 pub fn completions<C: CommandFactory>(program: &str, shell: Shell) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut C::command(), program, &mut script);
-    match std::io::stdout().write_all(&script) {
+    print(&script)
+}
+
+/// Writes to stdout what the command was called for.
+///
+/// # Errors
+/// stdout cannot be written.
+pub fn print(bytes: &[u8]) -> Result<Exit, Failure> {
+    match std::io::stdout().write_all(bytes) {
         // Who reads has had enough.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(Exit::Fine),
         written => written
             .map(|()| Exit::Fine)
-            .map_err(|error| Failure::new(Exit::Failed, "cannot write the script").why(error)),
+            .map_err(|error| Failure::new(Exit::Failed, "cannot write to the standard output").why(error)),
     }
 }
 

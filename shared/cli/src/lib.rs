@@ -8,6 +8,6 @@ mod entry;
 mod logs;
 mod stop;
 
-pub use entry::{completions, main};
+pub use entry::{completions, main, print};
 pub use logs::{LogFormat, Logs, level, verbosity};
 pub use stop::Stop;

@@ -272,6 +272,7 @@ pub(crate) fn from_relay() -> Vec<Named<FromRelay>> {
         ("refused, too old", refused(RefusalCode::TooOld)),
         ("refused, unknown", refused(RefusalCode::Unknown)),
         ("tokens_applied", FromRelay::TokensApplied { generation: 2, lives: lives() }),
+        ("ticket", FromRelay::Ticket { resume: Secret::new("newer".into()) }),
         ("draining", FromRelay::Draining { deadline_secs: 30 }),
     ]
 }

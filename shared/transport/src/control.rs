@@ -7,7 +7,7 @@ use gantz_shared::control::{self, ControlError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::quic::{RecvStream, SendStream, StreamLost, WriteError};
+use crate::{RecvStream, SendStream, StreamLost, WriteError};
 
 /// Writes control messages.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use gantz_shared::wire::{self, Decoder, Direction, Event, WireError};
 use http::HeaderMap;
 use http::header::HeaderName;
 
-use crate::quic::{RecvStream, SendStream, StreamLost, WriteError};
+use crate::{RecvStream, SendStream, StreamLost, WriteError};
 
 /// Body pieces up to this many bytes are copied behind their frame header, so that they leave as one slice; larger
 /// ones are handed over as they are.

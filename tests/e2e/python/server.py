@@ -1,6 +1,6 @@
 """The Python MCP server of the end-to-end suite: one tool, prompt or resource for each thing a proxy can get wrong.
 
-    python server.py --transport http|sse [--port 0]
+    python server.py --transport http|sse [--port 0] [--mounted]
 
 It listens on 127.0.0.1 with the SDK's own protection against DNS rebinding left as it is, and prints one line,
 `LISTENING http://127.0.0.1:PORT/mcp` (or `/sse`), once it accepts connections. SIGTERM and SIGINT end it. It is written
@@ -8,6 +8,7 @@ for the 2.x SDK, which speaks both eras of the protocol on one endpoint.
 """
 
 import argparse
+import contextlib
 import socket
 from typing import Annotated, Literal
 
@@ -15,6 +16,8 @@ import uvicorn
 from mcp.server.mcpserver import Context, Elicit, MCPServer, Resolve, Sample
 from mcp.types import CreateMessageResult, SamplingMessage, TextContent, ToolAnnotations
 from pydantic import BaseModel, Field
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 import event_store
 from calls import Calls
@@ -140,17 +143,34 @@ class AnnouncingServer(uvicorn.Server):
         print(f"LISTENING {self._url}", flush=True)
 
 
+def mounted(app):
+    """The application under /mcp of another one, as people have it who add tools to what they have."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_):
+        async with mcp.session_manager.run():
+            yield
+
+    return Starlette(routes=[Mount("/mcp", app=app)], lifespan=lifespan)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--transport", choices=["http", "sse"], required=True)
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--mounted", action="store_true", help="inside another application, which sends /mcp to /mcp/")
     options = parser.parse_args()
 
     if options.transport == "http":
         event_store.install()
         app = mcp.streamable_http_app(
-            host=HOST, event_store=event_store.InMemoryEventStore(), retry_interval=RETRY_INTERVAL_MS
+            streamable_http_path="/" if options.mounted else "/mcp",
+            host=HOST,
+            event_store=event_store.InMemoryEventStore(),
+            retry_interval=RETRY_INTERVAL_MS,
         )
+        if options.mounted:
+            app = mounted(app)
         path = "/mcp"
     else:
         app = mcp.sse_app(host=HOST)

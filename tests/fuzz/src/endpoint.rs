@@ -2,7 +2,7 @@
 //! changes. The first byte says which local server, which public origin, and how the rest is cut up.
 
 use bytes::Bytes;
-use gantz_agent::upstream::{Endpoint, Target};
+use gantz_agent::upstream::{Endpoint, Own, PublicOrigin, Target};
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderValue, header};
 
@@ -27,7 +27,8 @@ fn rewritten<'a>(local: &str, public: &str, chunks: impl Iterator<Item = &'a [u8
     let (scheme, authority) = public.split_once("://").expect("an origin");
     let scheme: Scheme = scheme.parse().expect("a scheme");
     let authority: Authority = authority.parse().expect("an authority");
-    let mut endpoint = Endpoint::new(&fields, &target, &scheme, &authority).expect("an event stream is looked at");
+    let public = PublicOrigin::new(Own::new(&target, None), scheme, authority);
+    let mut endpoint = Endpoint::new(&fields, &public).expect("an event stream is looked at");
     let mut out = Vec::new();
     for chunk in chunks {
         out.extend_from_slice(&endpoint.rewrite(Bytes::copy_from_slice(chunk)));

@@ -1,12 +1,14 @@
 //! HTTP/2 frames as a peer says them who keeps to no rule (RFC 9113 §4), and what comes back.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use gantz_tests::client::Io;
 use gantz_tests::within;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
@@ -22,6 +24,12 @@ const ACK: u8 = 1;
 pub(crate) const END_STREAM: u8 = 1;
 pub(crate) const END_HEADERS: u8 = 4;
 pub(crate) const WITH_PRIORITY: u8 = 0x20;
+
+/// The code of a peer that does too much (RFC 9113 §7).
+pub(crate) const ENHANCE_YOUR_CALM: u32 = 11;
+
+/// Length of a frame's header (RFC 9113 §4.1).
+pub(crate) const FRAME_HEADER: usize = 9;
 
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -81,6 +89,8 @@ pub(crate) struct Came {
     pub(crate) data: usize,
     /// The last `PING` that wants an answer, and which it is.
     ping: Option<(usize, [u8; 8])>,
+    /// How much of a body the relay takes before it gives credit: its `SETTINGS_INITIAL_WINDOW_SIZE`.
+    pub(crate) window: Option<u32>,
     /// The code of the last `GOAWAY`.
     pub(crate) goaway: Option<u32>,
 }
@@ -124,6 +134,16 @@ impl Peer {
         }
     }
 
+    /// Says `piece` again and again, one in each `interval`, until the relay has closed.
+    pub(crate) async fn drip(&mut self, interval: Duration, piece: &[u8]) {
+        loop {
+            let closed = async { while self.came.changed().await.is_ok() {} };
+            if timeout(interval, closed).await.is_ok() || !self.say(piece).await {
+                return;
+            }
+        }
+    }
+
     /// Waits until `number` frames of a kind have come, after `prompt` was said; shows the relay meanwhile that the
     /// caller is alive.
     pub(crate) async fn until(&mut self, kind: u8, number: usize, prompt: &[u8]) {
@@ -159,7 +179,7 @@ async fn read(mut reader: ReadHalf<Pin<Box<dyn Io>>>, tell: watch::Sender<Came>)
     let mut came = Came::default();
     let mut payload = Vec::new();
     loop {
-        let mut head = [0; 9];
+        let mut head = [0; FRAME_HEADER];
         if reader.read_exact(&mut head).await.is_err() {
             return came;
         }
@@ -173,6 +193,11 @@ async fn read(mut reader: ReadHalf<Pin<Box<dyn Io>>>, tell: watch::Sender<Came>)
             DATA => came.data += payload.len(),
             PING if head[4] & ACK == 0 => {
                 came.ping = Some((came.frames[usize::from(PING)], payload[..].try_into().unwrap()));
+            }
+            SETTINGS => {
+                let initial = payload.chunks_exact(6).find(|setting| setting[..2] == [0, 4]);
+                came.window =
+                    initial.map(|setting| u32::from_be_bytes(setting[2..].try_into().unwrap())).or(came.window);
             }
             GOAWAY => came.goaway = Some(u32::from_be_bytes(payload[4..8].try_into().unwrap())),
             _ => {}

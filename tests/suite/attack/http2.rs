@@ -15,8 +15,6 @@ use crate::frames::*;
 use crate::others::Others;
 use crate::target::Target;
 
-/// The code of a peer that does too much (RFC 9113 §7).
-const ENHANCE_YOUR_CALM: u32 = 11;
 /// By how much the process may grow at any moment, bytes: far above what one connection is allowed to hold, and far
 /// below what each of the attacks is made of.
 const GROWTH: u64 = 192 << 20;
@@ -30,10 +28,15 @@ const MANY: u32 = 100_000;
 impl Target {
     /// TLS with HTTP/2 chosen.
     async fn connect(&self) -> Pin<Box<dyn Io>> {
+        self.connect_to(&self.host).await
+    }
+
+    /// The same, to another of its tunnels.
+    pub(crate) async fn connect_to(&self, host: &str) -> Pin<Box<dyn Io>> {
         let tcp = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
         tcp.set_nodelay(true).unwrap();
         let tls = TlsConnector::from(Arc::new(client::trusting(&self.pem, &[b"h2"])));
-        Box::pin(tls.connect(ServerName::try_from(self.host.clone()).unwrap(), tcp).await.unwrap())
+        Box::pin(tls.connect(ServerName::try_from(host.to_owned()).unwrap(), tcp).await.unwrap())
     }
 
     /// A connection of HTTP/2 that reads what comes.
@@ -309,4 +312,36 @@ async fn half_a_preface_and_then_nothing_is_closed_at_its_deadline() {
     tokio::time::timeout(DEADLINE * 10, closed).await.expect("closed at last");
     assert!(started.elapsed() + Duration::from_secs(1) > DEADLINE, "{:?}", started.elapsed());
     target.caller(&target.host).call().await;
+}
+
+/// As few as a polite caller is far below by default, and over the limit where the operator wants less.
+#[tokio::test]
+async fn what_a_connection_may_cost_is_what_the_operator_says() {
+    let ping = frame(PING, 0, 0, &[7; 8]);
+    let [usual, strict] =
+        [&[][..], &["--http2-idle-frames=5/min", "--http2-max-resets=1", "--http2-stream-window=64KiB"]]
+            .map(Target::start_with);
+    let (usual, strict) = tokio::join!(usual, strict);
+    // Of each stream a PRIORITY under itself: an error, for which the relay resets it.
+    let own = |id: u32| frame(PRIORITY, 0, id, &[&id.to_be_bytes()[..], &[0]].concat());
+    let resets: Vec<_> = streams().take(8).flat_map(|id| [usual.post(id), own(id)].concat()).collect();
+    for (what, said) in [("20 PINGs", ping.repeat(20)), ("8 resets", resets)] {
+        let mut peer = usual.peer().await;
+        assert!(peer.say(&said).await);
+        // An answer to a PING comes behind everything before it.
+        peer.until(PING, 1, &ping).await;
+        let came = peer.close().await;
+        assert!(came.goaway.is_none_or(|code| code == 0), "{what}: {came:?}");
+
+        let mut peer = strict.peer().await;
+        assert!(peer.say(&said).await);
+        let came = peer.closed(what).await;
+        assert_eq!(came.goaway, Some(ENHANCE_YOUR_CALM), "{what}: {came:?}");
+    }
+    // Of SETTINGS_INITIAL_WINDOW_SIZE (RFC 9113 §6.5.2).
+    for (target, window) in [(&usual, 1 << 20), (&strict, 64 << 10)] {
+        let mut peer = target.peer().await;
+        peer.until(SETTINGS, 1, &ping).await;
+        assert_eq!(peer.close().await.window, Some(window));
+    }
 }

@@ -13,36 +13,56 @@ use crate::target::{Caller, Target};
 /// Answers that another caller gets while an attack is under way, and before it.
 pub(crate) const OTHERS: usize = 500;
 
-/// A caller on a connection of its own, who calls and calls.
+/// How the others call.
+#[derive(Clone, Copy)]
+pub(crate) struct Steady {
+    /// How many of them do, each on a connection of its own.
+    pub(crate) callers: usize,
+    /// How long each waits after an answer.
+    pub(crate) pause: Duration,
+}
+
+/// One, who calls and calls.
+const ONE: Steady = Steady { callers: 1, pause: Duration::ZERO };
+
+/// Callers on connections of their own.
 pub(crate) struct Others {
     took: Arc<Mutex<Vec<Duration>>>,
     stop: CancellationToken,
-    calling: JoinHandle<()>,
+    calling: Vec<JoinHandle<()>>,
 }
 
 impl Others {
-    fn start(target: &Target, caller: Caller) -> Self {
+    fn start(target: &Target, callers: &[Caller], pause: Duration) -> Self {
         let (took, stop) = (Arc::<Mutex<Vec<Duration>>>::default(), CancellationToken::new());
-        let (noted, stopped) = (took.clone(), stop.clone());
-        let calling = target.home.spawn(async move {
-            while !stopped.is_cancelled() {
-                let started = Instant::now();
-                caller.call().await;
-                noted.lock().unwrap().push(started.elapsed());
-            }
+        let calling = callers.iter().map(|caller| {
+            let (caller, noted, stopped) = (caller.clone(), took.clone(), stop.clone());
+            target.home.spawn(async move {
+                while !stopped.is_cancelled() {
+                    let started = Instant::now();
+                    caller.call().await;
+                    noted.lock().unwrap().push(started.elapsed());
+                    if !pause.is_zero() {
+                        tokio::time::sleep(pause).await;
+                    }
+                }
+            })
         });
+        let calling = calling.collect();
         Self { took, stop, calling }
     }
 
     /// Whether as many answers have come as make a figure, or none will any more.
     pub(crate) fn are_enough(&self) -> bool {
-        self.calling.is_finished() || self.took.lock().unwrap().len() >= OTHERS
+        self.calling.iter().any(JoinHandle::is_finished) || self.took.lock().unwrap().len() >= OTHERS
     }
 
     /// How long each answer took; fails when one did not come.
     async fn end(self) -> Vec<Duration> {
         self.stop.cancel();
-        within("the last of the others' answers", self.calling).await.unwrap();
+        for calling in self.calling {
+            within("the last of the others' answers", calling).await.unwrap();
+        }
         std::mem::take(&mut *self.took.lock().unwrap())
     }
 }
@@ -50,14 +70,26 @@ impl Others {
 impl Target {
     /// Does `work` while another caller of `host` gets answers, and says how long they took before and meanwhile.
     pub(crate) async fn beside<T>(&self, what: &str, host: &str, work: impl AsyncFnOnce(&Others) -> T) -> T {
-        let caller = self.caller(host);
+        self.beside_steady(what, host, ONE, work).await
+    }
+
+    /// As [`beside`](Self::beside), with more of them, who are in less of a hurry.
+    pub(crate) async fn beside_steady<T>(
+        &self,
+        what: &str,
+        host: &str,
+        steady: Steady,
+        work: impl AsyncFnOnce(&Others) -> T,
+    ) -> T {
+        let callers: Vec<_> = (0..steady.callers).map(|_| self.caller(host)).collect();
+        let caller = callers[0].clone();
         let first = caller.clone();
         self.home
             .run(async move {
                 first.call().await;
             })
             .await;
-        let quiet = Others::start(self, caller.clone());
+        let quiet = Others::start(self, &callers, steady.pause);
         let enough = async {
             while !quiet.are_enough() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -66,7 +98,7 @@ impl Target {
         within("answers before the attack", enough).await;
         let quiet = quiet.end().await;
 
-        let others = Others::start(self, caller.clone());
+        let others = Others::start(self, &callers, steady.pause);
         let (started, cpu, waited) = (Instant::now(), self.cpu(), self.waited());
         let outcome = work(&others).await;
         let (took, cpu, waited) = (started.elapsed(), self.cpu() - cpu, self.waited() - waited);

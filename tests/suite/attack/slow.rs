@@ -15,7 +15,7 @@ const CONNECTIONS: usize = 2_000;
 /// What every deadline of the relay is here.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(4);
 /// How often at most the same is done, until it makes the relay no larger.
-const ROUNDS: usize = 6;
+pub(crate) const ROUNDS: usize = 6;
 /// Room for a machine that is busy with other tests.
 pub(crate) const SLACK: Duration = Duration::from_secs(20);
 /// Unread answers that a tunnel has at once; over it, it gives up the oldest before its deadline.
@@ -24,7 +24,7 @@ const UNREAD: usize = 16;
 const FILES: u64 = 3 * CONNECTIONS as u64 + 1_000;
 
 /// Each needs the machine for itself.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+pub(crate) static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 /// One after the other: opens all of them, and sees all of them closed, no sooner than they may be.
 async fn round(target: &Target, kind: Kind) {
@@ -55,7 +55,7 @@ async fn round(target: &Target, kind: Kind) {
 }
 
 /// Waits until the relay has let go of what was slow.
-async fn until_gone(target: &Target, files: usize) {
+pub(crate) async fn until_gone(target: &Target, files: usize) {
     let gone = async {
         // A few: the other caller, and what a signal or a log takes.
         while target.files() > files + 5 {
@@ -66,7 +66,7 @@ async fn until_gone(target: &Target, files: usize) {
 }
 
 /// Whether its size comes back to near `before`.
-async fn is_small(target: &Target, kind: Kind, before: u64) -> bool {
+pub(crate) async fn is_small(target: &Target, what: &str, before: u64) -> bool {
     let first = target.size("VmRSS");
     let free = async {
         while target.size("VmRSS") > before + before / 10 {
@@ -76,7 +76,7 @@ async fn is_small(target: &Target, kind: Kind, before: u64) -> bool {
     let is_free = tokio::time::timeout(Duration::from_secs(2), free).await.is_ok();
     let after = target.size("VmRSS");
     eprintln!(
-        "{kind:?}: {} KiB before, {} KiB at most, {} KiB when all were closed, {} KiB after",
+        "{what}: {} KiB before, {} KiB at most, {} KiB when all were closed, {} KiB after",
         before >> 10,
         target.size("VmHWM") >> 10,
         first >> 10,
@@ -92,7 +92,7 @@ async fn withstands(kind: Kind) {
     let deadline = |what: &str| format!("--{what}-timeout={}s", DEADLINE.as_secs());
     let deadlines = ["handshake", "first-byte", "head", "body", "reader"].map(deadline);
     let mut flags: Vec<_> = deadlines.iter().map(String::as_str).collect();
-    flags.push("--max-connections-per-source=10000");
+    flags.extend(["--max-connections-per-source=10000", "--max-unread=10000"]);
     let tunnels = match kind {
         // As many as one tunnel has on its way.
         Kind::Body => CONNECTIONS.div_ceil(1_000) + 1,
@@ -108,7 +108,7 @@ async fn withstands(kind: Kind) {
         let what = format!("{kind:?}, round {number}");
         target.beside(&what, &target.other, async |_| round(&target, kind).await).await;
         until_gone(&target, files).await;
-        if number > 1 && is_small(&target, kind, before).await {
+        if number > 1 && is_small(&target, &what, before).await {
             return;
         }
     }

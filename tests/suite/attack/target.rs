@@ -7,11 +7,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::routing::any;
+use bytes::Bytes;
 use gantz_agent::agent::StartError;
 use gantz_agent::{Agent, RelayAddress, Trust};
 use gantz_tests::client;
 use gantz_tests::{DOMAIN, Origin, binaries, canary, lasting_port, within, world};
+use http::Method;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -78,13 +81,15 @@ async fn tunnels(pem: String, port: u16, count: usize) -> Tunnels {
     (agents, server)
 }
 
-/// `/big` answers with a megabyte, everything else with the length of the body.
+/// `/big` answers with a megabyte, `/hold` never, everything else with the length of the body.
 fn server() -> Origin {
-    let big = bytes::Bytes::from(vec![b'x'; 1 << 20]);
+    let big = Bytes::from(vec![b'x'; 1 << 20]);
     let router = Router::new()
         .route("/big", any(async move || big.clone()))
+        .route("/hold", any(std::future::pending::<()>))
         // Takes a body for as long as it comes.
-        .fallback(any(async |body: axum::body::Bytes| format!("{}", body.len())));
+        .fallback(any(async |body: Bytes| format!("{}", body.len())))
+        .layer(DefaultBodyLimit::disable());
     Origin::axum(router)
 }
 
@@ -240,5 +245,16 @@ impl Caller {
         let request = self.client.post(&self.url).bearer_auth(&self.token).body("ok");
         let answer = within("another caller's answer", request.send()).await.unwrap();
         assert_eq!((answer.status().as_u16(), answer.text().await.unwrap().as_str()), (200, "2"));
+    }
+
+    /// A call of any kind: the status of its whole answer, and its `Gantz-Error`, if it has one. `path` is without its
+    /// first slash.
+    pub(crate) async fn ask(&self, method: Method, path: &str, body: Bytes) -> (u16, String) {
+        let url = format!("{}{path}", self.url);
+        let answer = self.client.request(method, url).bearer_auth(&self.token).body(body).send().await.unwrap();
+        let code = answer.headers().get("gantz-error").map_or("", |code| code.to_str().unwrap()).to_owned();
+        let status = answer.status().as_u16();
+        answer.bytes().await.unwrap();
+        (status, code)
     }
 }

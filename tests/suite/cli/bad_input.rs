@@ -20,7 +20,7 @@ async fn without_a_target_the_run_is_refused() {
 
 #[tokio::test]
 async fn bad_targets() {
-    let bad = ["0", "99999", "ftp://127.0.0.1:21", "my_server:x", "/mcp"];
+    let bad = ["0", "99999", "ftp://127.0.0.1:21", "my_server:x", "server:99999", "a..b:1", "/mcp"];
     let commands = bad.map(|target| format!("run --auth {target}"));
     assert_screen!("bad_target", screens(2, &commands.each_ref().map(String::as_str)).await);
 }

@@ -177,6 +177,65 @@ async fn a_run_goes_on_without_the_default_log_and_says_so() {
     assert_eq!(said.matches("warning: calls are not written down").count(), 1, "{said}");
 }
 
+/// Encodes each byte `rounds` times.
+fn encoded(text: &str, rounds: usize) -> String {
+    text.bytes().map(|byte| format!("%{}{byte:02X}", "25".repeat(rounds - 1))).collect()
+}
+
+/// Calls with `token` in everything that a line holds, and asserts that the log at `path` then holds none of it.
+async fn assert_hidden(running: Running, relay: &RelayProcess, token: &str, path: &Path) {
+    // Of a token nobody could mistake the half for something else.
+    let half = &token[..token.len() / 2];
+    let spellings =
+        [token.to_owned(), encoded(token, 1), encoded(token, 2), format!("{half}{}", encoded(&token[half.len()..], 1))];
+    for spelling in &spellings {
+        let body = json!({
+            "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+            "params": { "name": format!("say {spelling}"), "arguments": { "message": spelling, "of": [spelling] } },
+        });
+        let method = json!({ "jsonrpc": "2.0", "id": 1, "method": format!("x/{spelling}") });
+        for (at, body) in
+            [(format!("/x/{spelling}/y"), &body), ("/plain".to_owned(), &body), ("/plain".to_owned(), &method)]
+        {
+            let answer = relay.get("tools", &at).bearer_auth(token).body(body.to_string()).send().await.unwrap();
+            assert_eq!(answer.status(), 200, "{at}");
+            answer.bytes().await.unwrap();
+        }
+    }
+    ended(running).await;
+    let text = std::fs::read_to_string(path).unwrap();
+    let calls = text.lines().filter(|line| line.contains("\"bytes_out\"")).count();
+    assert!(calls >= 3 * spellings.len(), "{text}");
+    for spelling in spellings {
+        assert!(!text.contains(&spelling) && !text.contains(half), "{text}");
+    }
+    assert!(text.contains("/plain"), "what is no secret is there: {text}");
+}
+
+#[tokio::test]
+async fn the_token_that_lets_callers_in_is_in_no_line() {
+    /// It looks like no credential.
+    const BROUGHT: &str = "Zm9v+YmFyLXRva2Vu/MTIzNDU2Nzg5MA==";
+    let (relay, server, folder) = (RelayProcess::start().await, echo(), Folder::new());
+    let log = folder.path().join("calls.log");
+    let run = || {
+        let args = format!("{} --auth --name tools --json --call-log calls.log --log-arguments", server.address());
+        relay.run(&args).within(&folder)
+    };
+    let mut brought = run().env("GANTZ_TOKEN", BROUGHT).start();
+    brought.stdout.line("ready").await;
+    assert_hidden(brought, &relay, BROUGHT, &log).await;
+    // A fresh one, and then that of the run before, which is in the state file.
+    let mut tokens = Vec::new();
+    for _ in 0..2 {
+        let mut running = run().start();
+        let ready: Value = serde_json::from_str(&running.stdout.line("ready").await).unwrap();
+        tokens.push(ready["token"].as_str().unwrap().to_owned());
+        assert_hidden(running, &relay, &tokens[tokens.len() - 1], &log).await;
+    }
+    assert_eq!(tokens[0], tokens[1]);
+}
+
 #[tokio::test]
 async fn a_full_disk_is_told_once_and_stops_nothing() {
     // A file system of 64 KiB that only this process sees, with nothing free.

@@ -47,6 +47,9 @@ async fn what_is_not_a_configuration_says_where_and_repeats_no_value() {
         "verbose: canary",
         "log_format: canary",
         "token_ttl: {canary: 1}",
+        "auth: [",
+        "auth: {canary: 1}",
+        "print_config: [canary]",
     ] {
         screens.push(format!("{}\n{}", rest.replace("canary", "…"), screen("gantz.yaml", &file(rest)).await));
     }

@@ -24,7 +24,8 @@ fn flags(help: &str) -> Vec<(String, String)> {
         let begins = line.trim_start().trim_start_matches("-v, ").strip_prefix("--");
         match begins.filter(|_| line.find('-').is_some_and(|column| column <= 6)) {
             Some(flag) => {
-                let name = flag.split(|c: char| !c.is_ascii_lowercase() && c != '-').next().unwrap();
+                let name =
+                    flag.split(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit() && c != '-').next().unwrap();
                 flags.push((name.to_owned(), String::new()));
             }
             None => {

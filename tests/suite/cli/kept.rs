@@ -141,6 +141,26 @@ async fn the_same_url_and_token_after_a_restart_of_both() {
     assert_screen!("kept_other_url", said.replace(&before, "[BEFORE]").replace(&name, "[NOW]"));
 }
 
+/// The agent has the new ticket in its file before it needs it.
+#[tokio::test]
+async fn the_url_outlives_new_keys_of_the_relay() {
+    let (relay, project) = (RelayProcess::start().await, Project::new());
+    let run = project.start(&relay, "").await;
+    for _ in 0..2 {
+        let before = fs::read(project.file()).unwrap();
+        relay.rotate_tickets().await;
+        within("the new ticket in the file", async {
+            while fs::read(project.file()).unwrap() == before {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await;
+    }
+    let known = run.known();
+    run.end("KILL").await;
+    project.start(&relay, "").await.assert_same(&known).await;
+}
+
 #[tokio::test]
 async fn the_ghost_of_a_run_that_was_killed_is_nobody() {
     let (relay, project) = (RelayProcess::start().await, Project::new());

@@ -182,3 +182,33 @@ async fn waiting_ends_with_ctrl_c_and_the_name_is_free() {
     assert_eq!((ended.code(), &*ended.stdout), (Some(0), ""), "{ended}");
     assert_eq!(relay.get("tools", "/").send().await.unwrap().status(), 404);
 }
+
+/// As frameworks do with a path that lacks its last slash. Clients go after it, so the URL may as well be that one.
+#[tokio::test]
+async fn a_look_goes_after_redirects_on_the_server_itself() {
+    let to = |status: StatusCode, location: String| any(move || async move { (status, [("location", location)]) });
+    // The URL is absolute, and made of the `Host` and scheme that the server believes in.
+    let own = any(async |request: Request| {
+        let host = request.headers()["host"].to_str().unwrap();
+        (StatusCode::TEMPORARY_REDIRECT, [("location", format!("https://{host}{}/#x", request.uri().path()))])
+    });
+    let moved = StatusCode::PERMANENT_REDIRECT;
+    let yes = || any(async || "yes");
+    for (router, expected) in [
+        (Router::new().route("/mcp", own.clone()).route("/mcp/", yes()), "/mcp/"),
+        (
+            Router::new()
+                .route("/mcp", to(moved, "/a".into()))
+                .route("/a", to(moved, "/b?c=d".into()))
+                .route("/b", yes()),
+            "/b?c=d",
+        ),
+        (Router::new().route("/mcp", own.clone()).route("/sse", own).route("/sse/", events()), "/sse/"),
+        (Router::new().route("/mcp", to(moved, "/mcp".into())).route("/sse", events()), "/sse"),
+        (Router::new().route("/mcp", to(moved, "http://127.0.0.1:1/mcp".into())).route("/sse", events()), "/sse"),
+        (Router::new().route("/mcp", to(StatusCode::FOUND, "/a".into())).route("/a", yes()), "/"),
+    ] {
+        let server = Origin::axum(router);
+        assert_eq!(path_of(&server.address().to_string()).await, expected);
+    }
+}

@@ -26,6 +26,11 @@ async fn flags_that_are_unknown_or_left_out() {
 }
 
 #[tokio::test]
+async fn tickets_without_a_relay() {
+    assert_screen!("no_tickets", gantz_relay("tickets rotate --state-dir nowhere").screen(1).await);
+}
+
+#[tokio::test]
 async fn a_domain_that_is_none() {
     let bad = ["relay_test", "192.0.2.7", "relay.test:443", "[::1]"].map(|domain| format!("serve --domain {domain}"));
     assert_screen!("bad_domain", screens(2, &bad.each_ref().map(String::as_str)).await);
@@ -44,6 +49,7 @@ async fn bad_values() {
         "--listen 8443",
         "--max-body huge",
         "--drain 5",
+        "--missing-token-rate 0/s",
         "--trusted-proxies 10.0.0.1",
         "--public-url relay.test",
         "--public-url https://other.test",

@@ -8,6 +8,7 @@ use reqwest::{RequestBuilder, Url};
 use rustls::RootCertStore;
 
 use crate::process::{Cli, Folder, Running, gantz, gantz_relay};
+use crate::screens::assert_screen;
 
 /// Dropped, it is killed.
 pub(crate) struct RelayProcess {
@@ -39,7 +40,9 @@ impl RelayProcess {
     }
 
     async fn start_with(tls: &str, env: &[(&str, &str)], port: u16, folder: Folder) -> Self {
-        let command = format!("serve --domain relay.test --access open --state-dir state --drain 1s {tls}");
+        // Its agents are of many homes, and share their names all the same.
+        let names = "--keep-names 0s";
+        let command = format!("serve --domain relay.test --access open --state-dir state --drain 1s {names} {tls}");
         let cli = env.iter().fold(gantz_relay(&command), |cli, (name, value)| cli.env(name, value));
         let mut running =
             cli.arg(format!("--listen=127.0.0.1:{port}")).arg("--admin-listen=127.0.0.1:0").within(&folder).start();
@@ -61,6 +64,13 @@ impl RelayProcess {
         let ended = self.running.end().await;
         assert_eq!(ended.code(), None, "{ended}");
         (self.port, self.folder)
+    }
+
+    /// Its tickets get a new key.
+    pub(crate) async fn rotate_tickets(&self) {
+        let ended = gantz_relay("tickets rotate --state-dir state").within(&self.folder).end().await;
+        assert_eq!(ended.code(), Some(0), "{ended}");
+        assert_screen!("tickets_rotated", ended.stdout);
     }
 
     /// Its CA's certificate.

@@ -49,7 +49,11 @@ async fn either_signal_says_goodbye_and_lets_a_call_in_flight_finish() {
         assert_eq!(answer.text().await.unwrap(), "finished");
         let ended = running.end().await;
         assert_eq!(ended.code(), Some(0), "{ended}");
-        assert_eq!(relay.get("tools", "/slow").send().await.unwrap().status(), 404, "after a goodbye the name is free");
+        assert_eq!(
+            relay.get("tools", "/slow").send().await.unwrap().status(),
+            404,
+            "after a goodbye nobody is waited for"
+        );
         assert_screen!("goodbye", ended.stderr);
     }
 }

@@ -12,7 +12,7 @@ const EVERYTHING: [&str; 8] =
     ["initialize", "tools", "progress", "sampling", "elicitation", "resources", "prompts", "cancel"];
 
 /// The demo's tools are few.
-const BASICS: [&str; 2] = ["initialize", "tools"];
+pub(crate) const BASICS: [&str; 2] = ["initialize", "tools"];
 
 #[tokio::test]
 async fn the_python_server_over_streamable_http() {

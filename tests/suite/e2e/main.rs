@@ -27,4 +27,5 @@ mod credentials;
 mod early_answer;
 mod every_scenario;
 mod long_calls;
+mod redirected;
 mod token_lives;

@@ -64,6 +64,17 @@ pub(crate) async fn python(transport: Transport) -> Server {
     .await
 }
 
+/// The same inside another application, which sends `/mcp` to `/mcp/`, by an absolute URL.
+pub(crate) async fn mounted() -> Server {
+    let environments = environments().await;
+    process("the mounted server", Transport::Http, |home| {
+        let mut server = command(environments.python("v2"), home);
+        server.arg(environments.python_script("server.py")).arg("--mounted");
+        server
+    })
+    .await
+}
+
 /// `@modelcontextprotocol/server-everything`.
 pub(crate) async fn reference(transport: Transport) -> Server {
     let environments = environments().await;

@@ -39,6 +39,7 @@ async fn what_the_agent_gives_up_has_a_code_each() {
             (StreamCode::UpstreamTimeout, 504, "upstream_timeout"),
             (StreamCode::UpstreamInvalid, 502, "upstream_invalid"),
             (StreamCode::UpstreamLost, 502, "upstream_invalid"),
+            (StreamCode::UpstreamTooLarge, 502, "upstream_invalid"),
             (StreamCode::Dropped, 502, "tunnel_lost"),
             (StreamCode::Protocol, 502, "tunnel_lost"),
         ] {

@@ -1,8 +1,17 @@
 //! The audit log: a line for whoever came or was turned away, and a secret in none of them.
 
 use gantz_agent::tokens::Spec;
-use gantz_tests::{echo, relay, within};
+use gantz_tests::{World, echo, relay, within};
 use serde_json::Value;
+
+/// Ends a world, and reads what it has written down.
+async fn lines(world: World, file: &std::path::Path) -> Vec<Value> {
+    let World { relay, agent, .. } = world;
+    within("goodbye", agent.shutdown()).await;
+    within("the end of the relay", relay.shutdown()).await;
+    let text = std::fs::read_to_string(file).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
 
 #[tokio::test]
 async fn who_came_and_who_was_turned_away_is_written_down() {
@@ -31,7 +40,7 @@ async fn who_came_and_who_was_turned_away_is_written_down() {
     assert_eq!(answers, [401, 200, 429, 401, 401, 429]);
     let name = world.agent.welcome().name.to_string();
     let secrets = [token, world.token.clone(), "wrong-wrong".to_owned(), "secret".to_owned()];
-    let gantz_tests::World { relay, agent, .. } = world;
+    let World { relay, agent, .. } = world;
     within("goodbye", agent.shutdown()).await;
     within("the end of the relay", relay.shutdown()).await;
 
@@ -65,4 +74,44 @@ async fn who_came_and_who_was_turned_away_is_written_down() {
         ],
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn what_a_caller_repeats_is_gathered_and_told_at_the_end_at_the_latest() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.log");
+    let path = file.clone();
+    let change = move |config: &mut gantz_relay::Config| {
+        config.audit_log = Some(path);
+        config.rates.missing_token = "20/h".parse().unwrap();
+        config.rates.guess = "5/h".parse().unwrap();
+    };
+    let world = relay().server(echo()).relay_config(change).start().await;
+    let callers = [world.http1(), world.client()];
+    for (count, token) in [(30, None), (16, Some("wrong-wrong-wrong"))] {
+        for number in 0..count {
+            let call = callers[number % 2].get(&world.url);
+            let call = token.map_or(call.try_clone().unwrap(), |token| call.bearer_auth(token));
+            assert!(call.send().await.unwrap().status().is_client_error());
+        }
+    }
+    let name = world.agent.welcome().name.to_string();
+    let lines = lines(world, &file).await;
+    let mut told: Vec<(String, u64)> = Vec::new();
+    for line in lines.iter().filter(|line| !line["event"].as_str().unwrap().starts_with("tunnel_")) {
+        assert_eq!((&line["name"], &line["source"]), (&name.clone().into(), &"127.0.0.1".into()), "{line}");
+        let detail = line.get("code").or(line.get("limit")).unwrap().as_str().unwrap();
+        for key in ["first", "last"] {
+            assert_eq!(line.get(key).is_some(), line.get("count").is_some(), "{line}");
+        }
+        told.push((detail.to_owned(), line.get("count").map_or(1, |count| count.as_u64().unwrap())));
+    }
+    // Wrong tokens are a line each, as many as their limit lets through.
+    let wrong = told.iter().filter(|(detail, _)| detail == "invalid_token");
+    assert_eq!(wrong.clone().count(), 6, "{told:?}");
+    assert!(wrong.clone().all(|(_, count)| *count == 1));
+    for (detail, first_and_rest) in [("missing_token", [1, 19]), ("missing_tokens", [1, 9]), ("guesses", [1, 9])] {
+        let counts: Vec<_> = told.iter().filter(|(known, _)| known == detail).map(|(_, count)| *count).collect();
+        assert_eq!(counts, first_and_rest, "{detail}: {told:?}");
+    }
 }

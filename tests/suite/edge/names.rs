@@ -1,12 +1,14 @@
 //! Names of tunnels: random ones, wished ones, and ones that are somebody's already.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
-use gantz_shared::control::{FromAgent, RefusalCode};
+use gantz_relay::Relay;
+use gantz_shared::control::{FromAgent, Hello, RefusalCode};
 use gantz_shared::name::Name;
 use gantz_tests::{client, relay, within};
 
-use super::raw_agent::{hello, open, wanting};
+use super::raw_agent::{RawAgent, hello, open, wanting};
 
 fn is_random(name: &str) -> bool {
     let parts: Vec<&str> = name.split('-').collect();
@@ -72,21 +74,51 @@ async fn a_wish_that_is_no_name_is_refused_with_the_rule() {
     }
 }
 
-#[tokio::test]
-async fn a_goodbye_frees_the_name_at_once() {
-    let relay = relay().start_relay();
-    let mut agent = open(&relay, wanting("fleeting")).await.unwrap();
+/// Says goodbye; returns when the relay has let go of the name, which callers see.
+async fn goodbye(relay: &Relay, mut agent: RawAgent) {
     agent.sender.send(&FromAgent::Goodbye).await.unwrap();
-    within("the relay's close", agent.connection.closed()).await;
-    // The close comes just before the name is free.
-    let next = within("the name", async {
-        loop {
-            match open(&relay, wanting("fleeting")).await {
-                Ok(next) => return next,
-                Err(refused) => assert_eq!(refused.code, RefusalCode::NameTaken),
-            }
-        }
+    let (host, url) = (agent.host(), agent.welcome.url.clone());
+    let caller = client::reqwest(relay, &host, false);
+    within("the end of the tunnel", async {
+        while caller.get(&url).send().await.unwrap().headers()["gantz-error"] != "tunnel_not_found" {}
     })
     .await;
-    assert_eq!(next.welcome.name.as_str(), "fleeting");
+}
+
+/// Whoever got the name next would get the tokens of its callers, too.
+#[tokio::test]
+async fn after_a_goodbye_a_name_is_kept_for_its_holder() {
+    let relay = relay().start_relay();
+    let agent = open(&relay, wanting("fleeting")).await.unwrap();
+    let ticket = agent.welcome.resume.clone();
+    goodbye(&relay, agent).await;
+    let refused = open(&relay, wanting("fleeting")).await.err().expect("refused");
+    assert_eq!((refused.code, refused.retry_after), (RefusalCode::NameTaken, None));
+    assert_eq!(refused.message, "the name `fleeting` is kept for whoever had it last, for 24 h more");
+    let back = open(&relay, Hello { resume: Some(ticket), ..hello() }).await.unwrap();
+    assert_eq!(back.welcome.name.as_str(), "fleeting");
+}
+
+#[tokio::test]
+async fn an_operator_can_have_names_given_on_at_once() {
+    let relay = relay().relay_config(|config| config.keep_names = Duration::ZERO).start_relay();
+    let agent = open(&relay, wanting("fleeting")).await.unwrap();
+    goodbye(&relay, agent).await;
+    assert_eq!(open(&relay, wanting("fleeting")).await.unwrap().welcome.name.as_str(), "fleeting");
+}
+
+/// A name that the relay drew comes back only with its ticket, however long ago it was drawn.
+#[tokio::test]
+async fn a_drawn_name_cannot_be_asked_for() {
+    let relay = relay().relay_config(|config| config.keep_names = Duration::ZERO).start_relay();
+    let agent = open(&relay, hello()).await.unwrap();
+    let (name, ticket) = (agent.welcome.name.clone(), agent.welcome.resume.clone());
+    let steal = async || open(&relay, wanting(name.as_str())).await.err().expect("refused");
+    let while_here = steal().await;
+    goodbye(&relay, agent).await;
+    let after = steal().await;
+    assert_eq!((while_here.code, after.code), (RefusalCode::NameTaken, RefusalCode::NameTaken));
+    assert_eq!(while_here.message, after.message, "nobody learns whether it is in use");
+    let back = open(&relay, Hello { resume: Some(ticket), ..wanting(name.as_str()) }).await.unwrap();
+    assert_eq!(back.welcome.name, name);
 }

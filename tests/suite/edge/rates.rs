@@ -63,6 +63,43 @@ async fn whoever_guesses_too_often_is_not_listened_to() {
 }
 
 #[tokio::test]
+async fn whoever_comes_without_a_token_has_a_rate_and_keeps_nobody_out() {
+    let change = |config: &mut gantz_relay::Config| config.rates.missing_token = "4/h".parse().unwrap();
+    let world = relay().server(echo()).relay_config(change).start().await;
+    let without = async |caller: &reqwest::Client| caller.post(format!("{}/mcp", world.url)).send().await.unwrap();
+    // Both versions of HTTP count together.
+    let callers = [world.http1(), world.client()];
+    for _ in 0..2 {
+        for caller in &callers {
+            let answer = without(caller).await;
+            assert_eq!(answer.status(), 401);
+            assert_eq!(answer.headers()["gantz-error"], "missing_token");
+        }
+    }
+    for caller in &callers {
+        let answer = without(caller).await;
+        assert!(!answer.headers().contains_key("www-authenticate"));
+        let limit = "requests without a token from this address; the limit is 4/h";
+        assert_limited(answer, limit, 1..=900).await;
+        let right = caller.post(format!("{}/mcp", world.url)).bearer_auth(&world.token).send().await.unwrap();
+        assert_eq!(right.status(), 200, "the same source, with the right token");
+        let wrong = caller.post(format!("{}/mcp", world.url)).bearer_auth("a-wrong-token").send().await.unwrap();
+        assert_eq!(wrong.status(), 401, "what is wrong is another limit's business");
+    }
+    assert_limited(without(&callers[0]).await, "requests without a token", 1..=900).await;
+    assert_eq!(world.server.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn whoever_guesses_too_often_is_told_so_without_a_token_too() {
+    let world = relay().server(echo()).relay_config(|config| config.rates.guess = "1/h".parse().unwrap()).start().await;
+    for _ in 0..2 {
+        assert_eq!(call(&world, "a-wrong-token").await.status(), 401);
+    }
+    assert_limited(world.get("/mcp").send().await.unwrap(), "wrong tokens from this address", 1..=3600).await;
+}
+
+#[tokio::test]
 async fn an_open_tunnel_has_a_rate_as_well() {
     let world =
         relay().open().server(echo()).relay_config(|config| config.rates.tunnel = "1/h".parse().unwrap()).start().await;

@@ -61,7 +61,12 @@ async fn the_names_of_a_request_have_to_agree() {
         (host, format!("GET / HTTP/1.1\r\nhost: {host}:99999"), bad.clone()),
         (host, format!("GET / HTTP/1.1\r\nhost: {host}, {host}"), bad.clone()),
         (host, format!("GET / HTTP/1.1\r\nhost: {name}..{DOMAIN}"), bad.clone()),
-        (host, "GET / HTTP/1.1\r\nhost: ".into(), bad),
+        (host, "GET / HTTP/1.1\r\nhost: ".into(), bad.clone()),
+        (host, "GET / HTTP/1.1\r\nhost:".into(), bad.clone()),
+        (host, format!("GET https://{host}/ HTTP/1.1\r\nhost:"), bad.clone()),
+        (host, format!("OPTIONS * HTTP/1.1\r\nhost: {host}"), tunnel.clone()),
+        (host, format!("GET * HTTP/1.1\r\nhost: {host}"), bad.clone()),
+        (host, format!("POST * HTTP/1.1\r\nhost: {host}\r\ncontent-length: 0"), bad),
         (host, format!("CONNECT {host}:443 HTTP/1.1\r\nhost: {host}:443"), own("405 connect_refused")),
         (host, "CONNECT example.com:443 HTTP/1.1\r\nhost: example.com:443".into(), own("405 connect_refused")),
     ];

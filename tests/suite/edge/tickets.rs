@@ -1,11 +1,12 @@
 //! Resume tickets: they bring a name back, to whoever got them, from the relay that issued them.
 
+use std::process::Command;
 use std::time::Duration;
 
 use gantz_relay::Relay;
-use gantz_shared::control::{Hello, RefusalCode, Secret};
+use gantz_shared::control::{FromRelay, Hello, RefusalCode, Secret};
 use gantz_shared::reset::CloseCode;
-use gantz_tests::{DOMAIN, client, relay, within};
+use gantz_tests::{DOMAIN, binaries, client, relay, within};
 
 use super::raw_agent::{RawAgent, closed, hello, open, wanting};
 
@@ -113,7 +114,7 @@ async fn a_ticket_outlives_the_relay_that_keeps_its_state() {
     let state = tempfile::tempdir().unwrap();
     let start = || relay().relay_config(|config| config.state_dir = Some(state.path().to_owned())).start_relay();
     let before = start();
-    let agent = open(&before, hello()).await.unwrap();
+    let agent = open(&before, wanting("mine")).await.unwrap();
     let (name, ticket) = (agent.welcome.name.clone(), agent.welcome.resume.clone());
     drop(before);
     let after = start();
@@ -126,10 +127,10 @@ async fn a_ticket_outlives_the_relay_that_keeps_its_state() {
     assert_ne!(open(&without_state, with(&ticket)).await.unwrap().welcome.name, name);
 }
 
-/// Whoever has given a name up has no more right to it than others.
+/// Whoever has given a name up where names are given on has no more right to it than others.
 #[tokio::test]
 async fn a_ticket_of_before_does_not_take_a_name_from_its_new_holder() {
-    let relay = short_hold();
+    let relay = relay().relay_config(|config| config.keep_names = Duration::ZERO).start_relay();
     let old = open(&relay, wanting("mine")).await.unwrap();
     let ticket = old.welcome.resume.clone();
     old.connection.close(CloseCode::Done, "goodbye");
@@ -191,4 +192,31 @@ async fn after_a_restart_names_are_waited_for() {
     };
     let (answer, _agents) = tokio::join!(call(&after, name.as_str()), answered);
     assert_eq!(answer.text().await.unwrap(), "back");
+}
+
+/// The new key does not cut anybody off: whoever is here gets a new ticket, and whoever is away comes back with the old one.
+#[tokio::test]
+async fn a_new_key_takes_nobodys_name() {
+    let state = tempfile::tempdir().unwrap();
+    let relay = relay().relay_config(|config| config.state_dir = Some(state.path().to_owned())).start_relay();
+    let mut here = open(&relay, wanting("here")).await.unwrap();
+    let away = open(&relay, wanting("away")).await.unwrap().welcome.resume;
+    let rotate = || {
+        let mut command = Command::new(binaries::gantz_relay());
+        let output = command.args(["tickets", "rotate", "--state-dir"]).arg(state.path()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let mut next = async || match within("a ticket", here.receiver.receive()).await.unwrap() {
+        Some(FromRelay::Ticket { resume }) => resume,
+        other => panic!("no ticket: {other:?}"),
+    };
+    rotate();
+    let newer = next().await;
+    assert_eq!(open(&relay, with(&away)).await.unwrap().welcome.name.as_str(), "away");
+    rotate();
+    let newest = next().await;
+    assert_ne!(open(&relay, with(&away)).await.unwrap().welcome.name.as_str(), "away", "two keys later");
+    assert_ne!(newer.reveal(), newest.reveal());
+    assert_eq!(open(&relay, with(&newer)).await.unwrap().welcome.name.as_str(), "here");
+    assert_eq!(open(&relay, with(&newest)).await.unwrap().welcome.name.as_str(), "here");
 }

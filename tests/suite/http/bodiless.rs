@@ -79,3 +79,17 @@ async fn an_empty_body_is_an_empty_body() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_length_where_there_is_no_body_is_dropped() {
+    for over in EVERY_WAY {
+        let world = over.world(answering("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\nX-Kept: yes\r\n\r\n")).await;
+        let mut caller = over.caller(&world).await;
+        for _ in 0..2 {
+            let (parts, body) = caller.get("/").await;
+            assert_eq!((parts.status.as_u16(), body.len()), (204, 0), "{over:?}");
+            assert_eq!(parts.headers["x-kept"], "yes");
+            assert!(!parts.headers.contains_key("content-length"), "RFC 9110 §8.6, {over:?}");
+        }
+    }
+}

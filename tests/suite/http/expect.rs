@@ -1,11 +1,13 @@
 //! `Expect: 100-continue` (RFC 9110 §10.1.1): the local server decides, not the edge.
 
+use std::future::poll_fn;
 use std::time::{Duration, Instant};
 
 use gantz_tests::{Raw, World, within};
 use tokio::sync::mpsc;
 
 use crate::caller::Over;
+use crate::interim::layer_below;
 use crate::script::scripted;
 
 const WAYS: [Over; 2] = [Over::Http1, Over::Plain];
@@ -168,4 +170,66 @@ async fn without_a_token_the_edge_refuses_before_the_body() {
     raw.send(format!("POST / HTTP/1.1\r\nHost: {}\r\n{fields}\r\n", world.host)).await;
     assert!(raw.until("\r\n\r\n").await.starts_with("HTTP/1.1 401 Unauthorized\r\n"));
     assert!(world.server.requests().is_empty());
+}
+
+/// The head of an upload over HTTP/2 that waits for a 100.
+fn expecting(world: &World) -> http::Request<()> {
+    http::Request::post(format!("{}/mcp", world.url))
+        .header("authorization", format!("Bearer {}", world.token))
+        .header("expect", "100-continue")
+        .body(())
+        .unwrap()
+}
+
+#[tokio::test]
+async fn an_http2_caller_gets_the_servers_100_once_or_the_relays_own_after_a_second() {
+    for knows in [true, false] {
+        let world = Over::Http2
+            .world(scripted(move |mut line| async move {
+                line.head().await.unwrap();
+                if knows {
+                    line.say("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n").await;
+                }
+                line.until("hello").await.unwrap();
+                line.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+                line.rest().await;
+            }))
+            .await;
+        let mut client = layer_below(&world).await;
+        let asked = Instant::now();
+        let (mut answer, mut body) = client.sender.send_request(expecting(&world), false).unwrap();
+        for status in if knows { vec![103, 100] } else { vec![100] } {
+            let info = within("a 1xx", poll_fn(|cx| answer.poll_informational(cx))).await.expect("a 1xx").unwrap();
+            assert_eq!(info.status(), status);
+        }
+        if !knows {
+            assert!(asked.elapsed() >= Duration::from_secs(1), "{:?}", asked.elapsed());
+        }
+        body.send_data("hello".into(), true).unwrap();
+        assert!(within("no more", poll_fn(|cx| answer.poll_informational(cx))).await.is_none());
+        assert_eq!(within("the answer", answer).await.unwrap().status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn an_http2_caller_gets_a_refusal_instead() {
+    let (told, mut heard) = mpsc::unbounded_channel();
+    let world = Over::Http2
+        .world(scripted(move |mut line| {
+            let told = told.clone();
+            async move {
+                line.head().await.unwrap();
+                line.say("HTTP/1.1 417 Expectation Failed\r\nContent-Length: 2\r\n\r\nno").await;
+                told.send(line.rest().await).unwrap();
+            }
+        }))
+        .await;
+    let mut client = layer_below(&world).await;
+    let (mut answer, body) = client.sender.send_request(expecting(&world), false).unwrap();
+    assert!(within("the head", poll_fn(|cx| answer.poll_informational(cx))).await.is_none(), "no 100 before it");
+    let answer = within("the answer", answer).await.unwrap();
+    assert_eq!(answer.status(), 417);
+    assert_eq!(within("the body", answer.into_body().data()).await.unwrap().unwrap(), "no");
+    drop(body);
+    assert_eq!(within("the end", heard.recv()).await.unwrap(), "", "no byte of a body");
 }

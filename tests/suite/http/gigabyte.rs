@@ -1,5 +1,5 @@
-//! A gibibyte up and a gibibyte down through the real binaries. Neither may keep it: the memory of both stays within
-//! what their windows allow, and every byte arrives.
+//! A gibibyte up, one down, and one up and down at once in one call, through the real binaries. Neither may keep it: the
+//! memory of both stays within what their windows allow, and every byte arrives.
 
 use std::path::Path;
 use std::pin::pin;
@@ -58,6 +58,7 @@ fn server() -> Origin {
         Router::new()
             .route("/up", post(async |body: Body| sum(body.into_data_stream()).await))
             .route("/down", get(async || Body::from_stream(pieces())))
+            .route("/both", post(async |body: Body| body))
             // Where the agent looks for MCP before it says that it is ready.
             .fallback(async || http::StatusCode::NOT_FOUND),
     )
@@ -130,6 +131,10 @@ async fn a_gibibyte_passes_both_ways_and_nobody_keeps_it() {
         let got = client.get(url.join("/down").unwrap()).bearer_auth(&token).send().await.unwrap();
         assert_eq!(got.status(), 200);
         assert_eq!(sum(got.bytes_stream()).await, expected, "down");
+        let body = reqwest::Body::wrap_stream(pieces());
+        let both = client.post(url.join("/both").unwrap()).bearer_auth(&token).body(body).send().await.unwrap();
+        assert_eq!(both.status(), 200);
+        assert_eq!(sum(both.bytes_stream()).await, expected, "both");
         for (name, process, before) in [("relay", &relay, before[0]), ("agent", &agent, before[1])] {
             let [after, peak] = ["VmRSS", "VmHWM"].map(|field| memory(process, field));
             let figures = format!("{name}: {} MiB before, {} after, {} at most", before >> 20, after >> 20, peak >> 20);

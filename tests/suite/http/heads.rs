@@ -100,3 +100,49 @@ async fn a_path_over_64_kib_is_refused() {
         assert!(answer.starts_with("HTTP/1.1 414 ") || answer.starts_with("HTTP/1.1 431 "), "{over:?}: {answer}");
     }
 }
+
+/// What went wrong is the size of the head, and not that it was no HTTP. There are two limits: what gantz reads of it
+/// at all, and what the tunnel takes.
+#[tokio::test]
+async fn an_answer_with_too_many_fields_is_a_502_that_says_so() {
+    for over in EVERY_WAY {
+        for count in [MAX_FIELDS + 1, 4 * MAX_FIELDS] {
+            let many: String = (0..count).map(|n| format!("X-N{n}: v\r\n")).collect();
+            let world = over.world(answering(format!("HTTP/1.1 200 OK\r\n{many}Content-Length: 2\r\n\r\nok"))).await;
+            let (parts, body) = over.caller(&world).await.get("/").await;
+            assert_eq!(parts.status, 502, "{over:?} {count}");
+            assert_eq!(parts.headers["gantz-error"], "upstream_invalid");
+            let body = String::from_utf8_lossy(&body);
+            assert!(body.contains("65536 bytes") && body.contains("128 fields"), "{over:?} {count}: {body}");
+        }
+    }
+}
+
+/// RFC 9112 §6.3: where both are, the chunks say where the body ends.
+#[tokio::test]
+async fn an_answers_length_beside_chunks_does_not_count() {
+    for over in EVERY_WAY {
+        for length in [1, 100] {
+            let server = answering(format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+            ));
+            let world = over.world(server).await;
+            let (parts, body) = over.caller(&world).await.get("/").await;
+            assert_eq!((parts.status.as_u16(), &body[..]), (200, &b"hello"[..]), "{over:?}");
+            assert!(!parts.headers.contains_key("content-length"), "{over:?}: {:?}", parts.headers);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_status_that_nobody_knows_has_no_phrase() {
+    for over in [Over::Http1, Over::Plain] {
+        let world = over.world(answering("HTTP/1.1 599 Whatever\r\nContent-Length: 2\r\n\r\nok")).await;
+        let mut raw = over.raw(&world).await;
+        let request =
+            format!("GET / HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\r\n", world.host, world.token);
+        raw.send(request).await;
+        let answer = raw.until("\r\n\r\nok").await;
+        assert!(answer.starts_with("HTTP/1.1 599 \r\n"), "{over:?}: {answer}");
+    }
+}

@@ -12,6 +12,7 @@ mod gigabyte;
 mod heads;
 mod interim;
 mod limit;
+mod locations;
 mod paths;
 mod script;
 mod streaming;

@@ -152,3 +152,24 @@ async fn trailers_come_as_they_stream_both_ways() {
     let collected = within("the body", caller.send(request).await.unwrap().collect()).await.unwrap();
     assert_eq!(collected.trailers().expect("trailers")["x-sum"], "9");
 }
+
+/// hyper writes none over HTTP/1.1 that no `Trailer` field has announced; HTTP/2 has no such rule.
+#[tokio::test]
+async fn trailers_that_nothing_announces_arrive_over_http2_only() {
+    let unannounced = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n\
+        5\r\nhello\r\n0\r\nx-sum: 1\r\nx-more: 2\r\n\r\n";
+    for over in EVERY_WAY {
+        let world = over.world(answering(unannounced)).await;
+        let mut caller = over.caller(&world).await;
+        let mut request = caller.request(Method::GET, "/").header("te", "trailers");
+        if over != Over::Http2 {
+            request = request.header("connection", "te");
+        }
+        let answer = caller.send(request.body(nothing()).unwrap()).await.unwrap();
+        let collected = within("the body", answer.into_body().collect()).await.unwrap();
+        let trailers = collected.trailers().expect("trailers");
+        assert_eq!(trailers["x-sum"], "1", "{over:?}");
+        assert_eq!(trailers.contains_key("x-more"), over == Over::Http2, "{over:?}");
+        assert_eq!(collected.to_bytes(), "hello");
+    }
+}

@@ -1,12 +1,16 @@
 //! Bodies that nobody needs: a refusal comes before the body has, and neither the refusal nor the next request on the
 //! connection may suffer from that.
 
+use std::future::poll_fn;
+use std::time::{Duration, Instant};
+
 use gantz_tests::{echo, within};
 use http::Method;
 use tokio::sync::mpsc;
 
 use crate::caller::{EVERY_WAY, Over, full, whole};
 use crate::connections::post;
+use crate::interim::layer_below;
 use crate::script::scripted;
 
 const WAYS: [Over; 2] = [Over::Http1, Over::Plain];
@@ -90,4 +94,33 @@ async fn a_local_servers_early_answer_reaches_a_client_that_sends_first() {
         let answer = raw.until("\r\n\r\nno").await;
         assert!(answer.starts_with("HTTP/1.1 403 "), "{over:?}: {answer}");
     }
+}
+
+/// A caller that goes on sending over HTTP/2 is told to stop by a reset that takes nothing back (RFC 9113 §8.1), soon, but
+/// not before a caller that reads only when it has sent what it had.
+#[tokio::test]
+async fn an_http2_caller_that_goes_on_after_its_answer_is_told_to_stop() {
+    let world = Over::Http2.world(echo()).await;
+    let mut client = layer_below(&world).await;
+    let request = http::Request::post(format!("{}/mcp", world.url)).body(()).unwrap();
+    let (answer, mut body) = client.sender.send_request(request, false).unwrap();
+    let answer = within("the answer", answer).await.unwrap();
+    let answered = Instant::now();
+    assert_eq!(answer.status(), 401);
+    let mut rest = answer.into_body();
+    while let Some(piece) = within("the answer's body", rest.data()).await {
+        piece.unwrap();
+    }
+    // More than all windows together: it is taken as long as the answer may not have been seen.
+    let mut more = bytes::Bytes::from(vec![b'x'; 8 << 20]);
+    while !more.is_empty() {
+        body.reserve_capacity(more.len());
+        // A busy machine may be slower than the reset.
+        let Some(Ok(granted)) = within("room", poll_fn(|cx| body.poll_capacity(cx))).await else { break };
+        body.send_data(more.split_to(granted.min(more.len())), false).unwrap();
+    }
+    let reset = within("the reset", poll_fn(|cx| body.poll_reset(cx))).await.unwrap();
+    assert_eq!(reset, h2::Reason::NO_ERROR);
+    let after = answered.elapsed();
+    assert!(after >= Duration::from_millis(900) && after < Duration::from_secs(10), "{after:?}");
 }

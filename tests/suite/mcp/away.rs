@@ -70,6 +70,7 @@ async fn an_agent_that_comes_back_within_the_hold_answers() {
             upstream,
             tokens,
             tools: Arc::default(),
+            room: gantz_agent::permissions::Room::default(),
             calls: Calls::default(),
             observer: Arc::new(|_| {}),
         });

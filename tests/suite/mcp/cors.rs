@@ -150,24 +150,18 @@ async fn a_star_allows_every_page_by_its_own_name() {
 }
 
 #[tokio::test]
-async fn what_the_server_says_of_origins_is_replaced() {
-    let router = Router::new().fallback(any(async || {
-        [
-            ("access-control-allow-origin", "http://localhost:9"),
-            ("access-control-allow-credentials", "true"),
-            ("access-control-expose-headers", "x-secret"),
-            ("vary", "accept-encoding"),
-            ("mcp-session-id", "s-1"),
-        ]
-    }));
-    let world = relay().server(Origin::axum(router)).start().await;
+async fn what_the_server_says_of_origins_is_replaced_and_what_it_exposes_is_not() {
+    let world = relay().server(with_cors_of_its_own()).start().await;
     let answer = world.post("/mcp").bearer_auth(&world.token).header("origin", LOCAL).send().await.unwrap();
     let fields = answer.headers();
     let one = |name: &str| fields.get_all(name).into_iter().map(|value| value.to_str().unwrap()).collect::<Vec<_>>();
     assert_eq!(one("access-control-allow-origin"), [LOCAL]);
     assert!(one("access-control-allow-credentials").is_empty());
     assert_eq!(one("access-control-expose-headers").len(), 1);
-    assert!(!one("access-control-expose-headers")[0].contains("x-secret"));
+    let exposed = words(fields, "access-control-expose-headers");
+    for name in ["mcp-session-id", "www-authenticate", "x-mine", "x-more"] {
+        assert!(exposed.contains(&name.to_owned()), "{name}: {exposed:?}");
+    }
     assert_eq!(one("vary"), ["accept-encoding", "Origin"]);
     assert_eq!(one("mcp-session-id"), ["s-1"]);
 }
@@ -183,5 +177,52 @@ async fn a_page_of_this_machine_may_read_that_there_is_no_such_tunnel() {
         let answer = caller.post(&url).header("origin", origin).send().await.unwrap();
         assert_eq!(answer.headers()["gantz-error"], "tunnel_not_found");
         assert_eq!(answer.headers().contains_key("access-control-allow-origin"), may_read, "{origin}");
+    }
+}
+
+/// A server that has been told of its pages before there was a tunnel.
+fn with_cors_of_its_own() -> Origin {
+    let router = Router::new().fallback(any(async || {
+        let fields = [
+            ("access-control-allow-origin", "http://localhost:9"),
+            ("access-control-allow-credentials", "true"),
+            ("access-control-expose-headers", "x-mine"),
+            ("access-control-expose-headers", "x-more"),
+            ("vary", "accept-encoding"),
+            ("mcp-session-id", "s-1"),
+        ];
+        axum::response::AppendHeaders(fields)
+    }));
+    Origin::axum(router)
+}
+
+/// With the browser's cookies for the server a page may do what its user may: the owner has to have named it.
+#[tokio::test]
+async fn credentials_are_for_pages_that_are_allowed_by_name() {
+    for (listed, origin, may) in [
+        (&["https://app.example"][..], "https://app.example", true),
+        (&["https://app.example", "*"], "https://app.example", true),
+        (&["https://app.example", "*"], "https://other.example", false),
+        (&["*"], "https://app.example", false),
+        (&["https://app.example"], LOCAL, false),
+    ] {
+        let world = relay()
+            .server(with_cors_of_its_own())
+            .agent_config(|config| {
+                config.policy.allowed_origins = listed.iter().map(|origin| (*origin).to_owned()).collect();
+            })
+            .start()
+            .await;
+        let expected = may.then_some("true");
+        let said = |fields: &HeaderMap| {
+            fields.get("access-control-allow-credentials").map(|value| value.to_str().unwrap().to_owned())
+        };
+        let answer = world.post("/mcp").bearer_auth(&world.token).header("origin", origin).send().await.unwrap();
+        assert_eq!(said(answer.headers()).as_deref(), expected, "{listed:?} {origin}");
+        assert_eq!(answer.headers()["access-control-allow-origin"], origin);
+        assert_eq!(said(preflight(&world, origin).await.headers()).as_deref(), expected, "{listed:?} {origin}");
+        // Only where the server says it.
+        let refused = world.post("/mcp").header("origin", origin).send().await.unwrap();
+        assert_eq!(said(refused.headers()), None, "{listed:?} {origin}");
     }
 }

@@ -15,6 +15,7 @@ mod pace;
 mod paths;
 mod permissions;
 mod replay;
+mod room;
 mod scripted;
 mod status;
 mod streaming;

@@ -237,3 +237,30 @@ async fn read_only_tools_have_to_be_known() {
     assert_eq!(restricted.stateless("tools/call", json!({ "name": "now" })).await.status(), StatusCode::OK);
     assert_forbidden(restricted.stateless("tools/call", json!({ "name": "unheard-of" })).await, "unheard-of").await;
 }
+
+#[tokio::test]
+async fn fields_that_describe_a_message_need_one() {
+    let restricted = Restricted::start(some()).await;
+    let World { url, token: free, .. } = &restricted.world;
+    let client = restricted.world.client();
+    for method in ["GET", "HEAD", "DELETE", "OPTIONS"] {
+        for path in ["/mcp", "/sse", "/messages", "/"] {
+            for field in ["mcp-method", "mcp-name", "mcp_method"] {
+                let send = async |token: &str| {
+                    let request = client.request(method.parse().unwrap(), format!("{url}{path}")).bearer_auth(token);
+                    within("an answer", request.header(field, "tools/list").send()).await.unwrap()
+                };
+                let answer = send(&restricted.token).await;
+                assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{method} {path} {field}");
+                assert_eq!(answer.headers()["gantz-error"], "header_mismatch", "{method} {path} {field}");
+                if method != "HEAD" {
+                    assert_eq!(answer.json::<Value>().await.unwrap()["error"]["code"], -32020);
+                }
+                // Whoever has no permissions is not looked at.
+                assert!(!send(free).await.headers().contains_key("gantz-error"), "{method} {path} {field}");
+            }
+        }
+    }
+    let stream = restricted.world.get("/sse").bearer_auth(&restricted.token).send().await.unwrap();
+    assert_eq!(stream.status(), StatusCode::OK);
+}

@@ -84,6 +84,12 @@ impl Call {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
     }
 
+    /// Says `bytes`, or as many as the other end takes before it closes.
+    pub(crate) async fn try_say(&mut self, bytes: impl AsRef<[u8]>) {
+        // Which of them those are is the other end's matter.
+        let _ = within("bytes taken", self.stream.write_all(bytes.as_ref())).await;
+    }
+
     /// Says one chunk of a chunked body.
     pub(crate) async fn chunk(&mut self, bytes: impl AsRef<[u8]>) {
         let bytes = bytes.as_ref();

@@ -3,11 +3,11 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::permissions::{Permissions, ToolBook, list};
+use crate::permissions::{Permissions, TooLarge, ToolBook, list};
 
 fn events() -> Events {
     let permissions = Permissions { tools: Some("r*".parse().unwrap()), read_only: false };
-    Events::new(Filter { permissions: Arc::new(permissions), book: None })
+    Events::new(Filter { permissions: Arc::new(permissions), book: None }, &Room::default())
 }
 
 fn through(pieces: &[&[u8]]) -> Result<Vec<u8>, Withheld> {
@@ -115,7 +115,7 @@ fn an_event_has_a_limit_and_a_stream_has_none() {
     let line = [b"data:".as_slice(), &vec![b'x'; 1 << 20], b"\n"].concat();
     let results: Vec<_> = (0..=MAX_EVENT >> 20).map(|_| events.push(&line)).collect();
     assert_eq!(results[0], Ok(Bytes::new()));
-    assert_eq!(results.last(), Some(&Err(Withheld::TooLarge(TooLarge { limit: MAX_EVENT }))));
+    assert_eq!(results.last(), Some(&Err(Withheld::Full(TooLarge { limit: MAX_EVENT }.into()))));
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn tools_are_noted_on_the_way() {
         Filter { permissions: Arc::new(Permissions { tools: None, read_only: true }), book: Some(book.clone()) };
     let tools = r#"[{"name":"a","annotations":{"readOnlyHint":true}},{"name":"b"}]"#;
     let stream = format!("data: {{\"result\":{{\"tools\":{tools}}}}}\n\n");
-    let out = Events::new(filter).push(stream.as_bytes()).unwrap();
+    let out = Events::new(filter, &Room::default()).push(stream.as_bytes()).unwrap();
     assert_eq!(out, stream.replace(r#",{"name":"b"}"#, ""));
     assert_eq!((book.read_only("a"), book.read_only("b")), (Some(true), Some(false)));
 }

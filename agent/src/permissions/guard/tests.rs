@@ -11,7 +11,7 @@ fn permissions(tools: Option<&str>, read_only: bool) -> Arc<Permissions> {
 }
 
 fn guard(tools: Option<&str>, read_only: bool) -> Guard {
-    Guard::new(&permissions(tools, read_only), &Arc::default()).unwrap()
+    Guard::new(&permissions(tools, read_only), &Arc::default(), &Room::default()).unwrap()
 }
 
 fn fields(lines: &[(&str, &str)]) -> HeaderMap {
@@ -61,8 +61,8 @@ const FORBIDDEN: (u16, &str) = (403, "insufficient_scope");
 
 #[test]
 fn tokens_that_may_do_everything_have_no_guard() {
-    assert!(Guard::new(&permissions(None, false), &Arc::default()).is_none());
-    assert!(Guard::new(&permissions(Some("*"), false), &Arc::default()).is_some());
+    assert!(Guard::new(&permissions(None, false), &Arc::default(), &Room::default()).is_none());
+    assert!(Guard::new(&permissions(Some("*"), false), &Arc::default(), &Room::default()).is_some());
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn one_forbidden_call_refuses_the_batch() {
 #[test]
 fn read_only_needs_a_list_that_says_so() {
     let book = Arc::new(ToolBook::default());
-    let mut guard = Guard::new(&permissions(Some("read_*"), true), &book).unwrap();
+    let mut guard = Guard::new(&permissions(Some("read_*"), true), &book, &Room::default()).unwrap();
     let words = |guard: &mut Guard, body: &str| {
         let refusal = guard.body(&fields(&[("content-type", "application/json")]), body.as_bytes()).unwrap_err();
         String::from_utf8(refusal.into_response().into_body().to_vec()).unwrap()
@@ -156,6 +156,13 @@ fn requests_without_a_body_pass_where_that_means_something() {
         let outcome = guard.body(&fields(&[("content-type", "application/json")]), call("y").as_bytes());
         assert_eq!(outcome.unwrap_err().code(), "insufficient_scope", "{method}");
     }
+    for name in ["mcp-method", "mcp-name", "mcp_method"] {
+        for method in [Method::GET, Method::HEAD, Method::DELETE, Method::OPTIONS] {
+            let lines = [(name, "tools/list")];
+            assert_eq!(guard.head(&mut head(method, false, &lines)).unwrap_err().code(), "header_mismatch");
+            assert_eq!(guard.body(&fields(&lines), b"").unwrap_err().code(), "header_mismatch");
+        }
+    }
     for method in [Method::POST, Method::PUT, Method::PATCH] {
         assert_eq!(guard.head(&mut head(method, false, &[])).unwrap_err().code(), "unreadable_request");
     }
@@ -205,7 +212,7 @@ fn lists_show_what_may_be_called() {
         (None, true, [true, false, false]),
         (Some("x"), true, [false; 3]),
     ] {
-        let mut guard = Guard::new(&permissions(tools, read_only), &book).unwrap();
+        let mut guard = Guard::new(&permissions(tools, read_only), &book, &Room::default()).unwrap();
         post(&mut guard, LIST).unwrap();
         let len = LISTED.len().to_string();
         let json = [("content-type", "application/json"), ("content-length", &len), ("etag", "\"x\""), ("x", "y")];
@@ -243,7 +250,7 @@ fn answers_that_cannot_be_read_are_withheld() {
     let mut guard = guard(Some("read_*"), false);
     post(&mut guard, LIST).unwrap();
     let json = ("content-type", "application/json");
-    let too_large = Withheld::TooLarge(TooLarge { limit: MAX_ANSWER });
+    let too_large = Withheld::Full(TooLarge { limit: MAX_ANSWER }.into());
     for (lines, body, expected) in [
         (&[json, ("content-encoding", "gzip")][..], "", Withheld::Encoded),
         (&[("content-type", "text/event-stream"), ("content-encoding", "br")], "", Withheld::Encoded),
@@ -298,7 +305,7 @@ fn only_answers_to_lists_are_noted() {
     let stream = [("content-type", "text/event-stream")];
     let event = format!("data: {LISTED}\n\n");
     let book = Arc::new(ToolBook::default());
-    let mut guard = Guard::new(&permissions(None, true), &book).unwrap();
+    let mut guard = Guard::new(&permissions(None, true), &book, &Room::default()).unwrap();
 
     post(&mut guard, LISTED).unwrap();
     answer(&guard, &json, LISTED).unwrap();

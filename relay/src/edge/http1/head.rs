@@ -9,6 +9,7 @@ use http::{Method, Uri};
 use memchr::memchr;
 
 use crate::edge::answer::Failure;
+use crate::edge::route::check_asterisk;
 
 /// What of a head may be how large.
 #[derive(Debug, Clone, Copy)]
@@ -97,6 +98,7 @@ fn check_target(method: &str, target: &str) -> Result<(), Failure> {
     if target.starts_with('/') && target.len() < 4096 && target.as_bytes().iter().all(is_plain) {
         return Ok(());
     }
+    check_asterisk(method, target)?;
     let Ok(target) = target.parse::<Uri>() else {
         return Err(Failure::BadRequest("The target is neither a path nor a URL."));
     };

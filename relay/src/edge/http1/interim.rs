@@ -41,7 +41,7 @@ impl Queue {
         queue.extend_from_slice(b"HTTP/1.1 ");
         queue.extend_from_slice(status.as_str().as_bytes());
         queue.extend_from_slice(b" ");
-        queue.extend_from_slice(status.canonical_reason().unwrap_or("Informational").as_bytes());
+        queue.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
         queue.extend_from_slice(b"\r\n");
         for (name, value) in fields {
             queue.extend_from_slice(name.as_str().as_bytes());

@@ -25,6 +25,7 @@ use http::header::{self, HeaderValue};
 use http::{HeaderMap, Request, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use hyper::ext::ReasonPhrase;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -107,10 +108,14 @@ pub(super) async fn serve(
                 refusal.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 return Ok(refusal.map(|body| Answer { body, _answering: answering }));
             }
-            let response = match listener {
+            let mut response = match listener {
                 Listener::Edge => handle::handle(request, &edge, &peer).await,
                 Listener::Redirect => handle::redirect(&request, &edge),
             };
+            if response.status().canonical_reason().is_none() {
+                // RFC 9112 §4: a phrase may be empty. hyper's own for a status that it does not know is `<none>`.
+                response.extensions_mut().insert(ReasonPhrase::from_static(b""));
+            }
             shared.begin_answer();
             shared.set_unread(response.body().unread().cloned());
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {

@@ -1,73 +1,24 @@
 //! What a caller's frames cost beside what they bring. Every frame is work for the edge; those that carry nothing (PING,
 //! SETTINGS, PRIORITY, window updates of a byte, …) cost the caller less than they cost the edge, and h2 takes any number
-//! of them (CVE-2019-9512, -9513, -9515, -9518).
+//! of them (CVE-2019-9512, -9513, -9515, -9518). And how long the head of a request takes: until it is whole no other
+//! frame can come (RFC 9113 §4.3), and h2 waits for it for ever.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use gantz_shared::rate::Rate;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{H2_IDLE_FRAMES, H2_IDLE_FRAMES_A_SECOND};
+use super::frame::{HEADERS, Header, WINDOW_UPDATE};
 
 /// Length of the client's preface (RFC 9113 §3.4).
 const PREFACE: usize = 24;
-
-/// Length of a frame's header (RFC 9113 §4.1), and of one with all of a WINDOW_UPDATE (§6.9).
-const FRAME_HEADER: usize = 9;
-const WHOLE_UPDATE: usize = FRAME_HEADER + 4;
-const WINDOW_UPDATE: u8 = 8;
-
-/// The beginning of a frame, as far as it has come.
-#[derive(Debug, Default)]
-struct Header {
-    bytes: [u8; WHOLE_UPDATE],
-    have: usize,
-}
-
-impl Header {
-    /// Takes one byte more; `true` when it is all there.
-    fn push(&mut self, byte: u8) -> bool {
-        if let Some(place) = self.bytes.get_mut(self.have) {
-            *place = byte;
-        }
-        self.have += 1;
-        self.have == WHOLE_UPDATE || self.have == FRAME_HEADER && !self.is_update()
-    }
-
-    fn is_update(&self) -> bool {
-        self.kind() == WINDOW_UPDATE && self.length() == WHOLE_UPDATE - FRAME_HEADER
-    }
-
-    fn length(&self) -> usize {
-        let [high, middle, low, ..] = self.bytes;
-        u32::from_be_bytes([0, high, middle, low]) as usize
-    }
-
-    fn kind(&self) -> u8 {
-        self.bytes[3]
-    }
-
-    fn flags(&self) -> u8 {
-        self.bytes[4]
-    }
-
-    /// Of a WINDOW_UPDATE; what is none gives nothing back.
-    fn increment(&self) -> u32 {
-        let [.., a, b, c, d] = self.bytes;
-        if self.is_update() { u32::from_be_bytes([a & 0x7f, b, c, d]) } else { 0 }
-    }
-
-    /// What of the frame is still to come.
-    fn rest(&self) -> usize {
-        (FRAME_HEADER + self.length()).saturating_sub(self.have)
-    }
-}
 
 /// What a request allows: its window updates, priorities, and a ping or two.
 const A_REQUEST: i64 = 8;
@@ -91,28 +42,40 @@ const MAX_SAVED: i64 = 100_000;
 #[derive(Debug)]
 pub(super) struct Meter {
     left: AtomicI64,
+    rate: Rate,
     filled: Mutex<Instant>,
-    used_up: CancellationToken,
+    /// Not another byte is read.
+    over: CancellationToken,
+    why: OnceLock<&'static str>,
     opened: Instant,
     /// When the caller's system last took something that it had no room for before, microseconds after `opened`.
     taken: AtomicU64,
 }
 
 impl Meter {
-    fn new() -> Self {
+    fn new(rate: Rate) -> Self {
         let opened = Instant::now();
         Self {
-            left: AtomicI64::new(H2_IDLE_FRAMES.into()),
+            left: AtomicI64::new(rate.burst().get().into()),
+            rate,
             filled: Mutex::new(opened),
-            used_up: CancellationToken::new(),
+            over: CancellationToken::new(),
+            why: OnceLock::new(),
             opened,
             taken: AtomicU64::new(0),
         }
     }
 
-    /// Waits until the caller has sent one frame too many. Cancel-safe.
-    pub(super) async fn used_up(&self) {
-        self.used_up.cancelled().await;
+    /// Waits until the caller has sent one frame too many, or a head too slowly, and says which. Cancel-safe.
+    pub(super) async fn over(&self) -> &'static str {
+        self.over.cancelled().await;
+        self.why.get().copied().unwrap_or_default()
+    }
+
+    /// Whoever serves the connection says why, and ends it.
+    fn end(&self, why: &'static str) {
+        let _first = self.why.get_or_init(|| why);
+        self.over.cancel();
     }
 
     /// When the caller's system last took something that it had no room for before: the caller is slow, and reads.
@@ -139,10 +102,10 @@ impl Meter {
         }
         let mut filled = self.filled.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        let millis = i64::try_from((now - *filled).as_millis()).unwrap_or(i64::MAX);
-        *filled = now;
-        let refill = millis.saturating_mul(H2_IDLE_FRAMES_A_SECOND.into()) / 1000;
-        self.allow(refill.min(H2_IDLE_FRAMES.into()));
+        let (passed, interval) = ((now - *filled).as_nanos(), self.rate.interval().as_nanos());
+        // What is left of an interval counts for the next frame.
+        *filled = now - Duration::from_nanos(u64::try_from(passed % interval).unwrap_or_default());
+        self.allow(i64::try_from(passed / interval).unwrap_or(i64::MAX).min(self.rate.burst().get().into()));
         self.left.load(Ordering::Relaxed) >= 0
     }
 
@@ -151,8 +114,7 @@ impl Meter {
         match frame.kind() {
             // DATA that carries something, or ends something.
             0 if frame.length() > 0 || frame.flags() & END_STREAM != 0 => true,
-            // HEADERS
-            1 => {
+            HEADERS => {
                 self.allow(A_REQUEST);
                 true
             }
@@ -174,13 +136,49 @@ pub(super) struct Metered<T> {
     header: Header,
     /// The caller's system has no room.
     is_full: bool,
+    head: Head,
+    /// What a head may take, and when the one that has begun is to be whole.
+    patience: Duration,
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+/// How much of a head has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Head {
+    /// All of it; or there is none.
+    Whole,
+    Begun,
+    /// All but the rest of its last frame.
+    Ending,
 }
 
 impl<T> Metered<T> {
-    pub(super) fn new(inner: T) -> (Self, Arc<Meter>) {
-        let meter = Arc::new(Meter::new());
-        let metered = Self { inner, meter: meter.clone(), skip: PREFACE, header: Header::default(), is_full: false };
+    /// `idle_frames` is how many may bring nothing, `patience` how long a head may take.
+    pub(super) fn new(inner: T, idle_frames: Rate, patience: Duration) -> (Self, Arc<Meter>) {
+        let meter = Arc::new(Meter::new(idle_frames));
+        let metered = Self {
+            inner,
+            meter: meter.clone(),
+            skip: PREFACE,
+            header: Header::default(),
+            is_full: false,
+            head: Head::Whole,
+            patience,
+            deadline: None,
+        };
         (metered, meter)
+    }
+
+    /// Ends the connection when a head has taken too long. Wakes whoever reads when that is so.
+    fn watch_head(&mut self, cx: &mut Context<'_>) {
+        if self.head == Head::Whole {
+            self.deadline = None;
+            return;
+        }
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(self.patience)));
+        if deadline.as_mut().poll(cx).is_ready() {
+            self.meter.end("the head of a request took too long");
+        }
     }
 
     fn wrote(&mut self, written: &Poll<io::Result<usize>>) {
@@ -197,11 +195,19 @@ impl<T> Metered<T> {
             let skipped = self.skip.min(bytes.len());
             self.skip -= skipped;
             bytes = bytes.get(skipped..).unwrap_or_default();
+            if self.skip == 0 && self.head == Head::Ending {
+                self.head = Head::Whole;
+                // Another one that begins with these bytes has all of its time.
+                self.deadline = None;
+            }
             let Some((&byte, rest)) = bytes.split_first() else { return true };
             bytes = rest;
             if self.header.push(byte) {
                 let frame = std::mem::take(&mut self.header);
                 self.skip = frame.rest();
+                if let Some(is_last) = frame.ends_head() {
+                    self.head = if is_last { Head::Ending } else { Head::Begun };
+                }
                 if !self.meter.count(&frame) {
                     return false;
                 }
@@ -212,16 +218,16 @@ impl<T> Metered<T> {
 
 impl<T: AsyncRead + Unpin> AsyncRead for Metered<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.meter.used_up.is_cancelled() {
+        if self.meter.over.is_cancelled() {
             return Poll::Pending;
         }
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+        let read = Pin::new(&mut self.inner).poll_read(cx, buf);
         if !self.follow(buf.filled().get(before..).unwrap_or_default()) {
-            // Not another byte is read; whoever serves the connection says why, and ends it.
-            self.meter.used_up.cancel();
+            self.meter.end("too many frames that carry nothing");
         }
-        Poll::Ready(Ok(()))
+        self.watch_head(cx);
+        read
     }
 }
 
@@ -257,7 +263,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Metered<T> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::frame::CONTINUATION;
     use super::*;
+    use crate::config::Http2Limits;
 
     fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
         let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
@@ -266,7 +274,7 @@ mod tests {
 
     /// How many of `bytes`, said over and over in pieces of `step`, are let through.
     fn taken(bytes: &[u8], step: usize) -> usize {
-        let (mut metered, _) = Metered::new(());
+        let (mut metered, _) = Metered::new((), Http2Limits::default().idle_frames, Duration::MAX);
         assert!(metered.follow(&[0; PREFACE]));
         (0..5_000).take_while(|_| bytes.chunks(step).all(|piece| metered.follow(piece))).count()
     }
@@ -291,5 +299,22 @@ mod tests {
         assert!(taken(&frame(8, 0, &1_u32.to_be_bytes()), 5) < 1_100, "byte by byte");
         let polite = [frame(1, 5, b"head"), frame(6, 0, &[0; 8]), frame(8, 0, &[0; 4])].concat();
         assert_eq!(taken(&polite, 100), 5_000);
+    }
+    #[test]
+    fn a_head_is_whole_with_the_last_byte_of_its_last_frame() {
+        let (mut metered, _) = Metered::new((), Http2Limits::default().idle_frames, Duration::MAX);
+        let mut follow = |bytes: &[u8]| {
+            assert!(metered.follow(bytes));
+            metered.head
+        };
+        assert_eq!(follow(&[0; PREFACE]), Head::Whole);
+        let (begin, end) = (frame(HEADERS, 1, b"a head"), frame(CONTINUATION, 4, b"its end"));
+        assert_eq!(follow(&begin), Head::Begun);
+        assert_eq!(follow(&frame(CONTINUATION, 0, &[])), Head::Begun);
+        let (most, last) = end.split_at(end.len() - 1);
+        assert_eq!(follow(most), Head::Ending);
+        assert_eq!(follow(last), Head::Whole);
+        assert_eq!(follow(&frame(HEADERS, 5, &[])), Head::Whole);
+        assert_eq!(follow(&[frame(HEADERS, 5, b"whole"), begin].concat()), Head::Begun);
     }
 }

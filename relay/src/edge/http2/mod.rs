@@ -6,6 +6,7 @@
 //!        ◀─────────── h2 ◀─ stream: send   ◀─
 //! ```
 
+mod frame;
 mod meter;
 mod receive;
 mod send;
@@ -23,7 +24,7 @@ use http::header::{self, HeaderValue};
 use http::{Request, Response};
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -36,12 +37,14 @@ use super::connection::Peer;
 use super::interim::Interim;
 use super::linger::read_over;
 use super::{Edge, handle};
-use crate::config::{
-    H2_CONNECTION_WINDOW, H2_MAX_RESETS, H2_PING_INTERVAL, H2_PING_TIMEOUT, H2_SEND_BUFFER, H2_STREAM_WINDOW,
-};
+use crate::config::{H2_LINGER, H2_PING_INTERVAL, H2_PING_TIMEOUT, H2_SEND_BUFFER};
 
-/// How long a connection that is closed, for idleness or for what it costs, may take to hear why.
+/// How long a connection that is closed, for idleness, slowness or for what it costs, may take to hear why.
 const GOODBYE: Duration = Duration::from_secs(1);
+
+/// How long a ping that is asked for waits for others that are. The answers to them are frames that bring nothing, of
+/// which a caller may send only so many ([`meter`]).
+const NUDGE: Duration = Duration::from_millis(50);
 
 /// Serves a connection to its end, or gracefully to `stop`.
 pub(super) async fn serve(
@@ -51,23 +54,24 @@ pub(super) async fn serve(
     stop: CancellationToken,
 ) {
     let limits = &edge.config.limits;
-    let (io, meter) = Metered::new(io);
+    let (io, meter) = Metered::new(io, limits.http2.idle_frames, limits.deadlines.head);
     let handshake = Builder::new()
         .max_concurrent_streams(limits.streams)
         .max_header_list_size(u32::try_from(limits.head).unwrap_or(u32::MAX))
-        .initial_window_size(H2_STREAM_WINDOW)
-        .initial_connection_window_size(H2_CONNECTION_WINDOW)
+        .initial_window_size(limits.http2.stream_window)
+        .initial_connection_window_size(limits.http2.connection_window)
         .max_send_buffer_size(H2_SEND_BUFFER)
-        .max_pending_accept_reset_streams(H2_MAX_RESETS)
-        .max_concurrent_reset_streams(H2_MAX_RESETS)
-        .max_local_error_reset_streams(Some(H2_MAX_RESETS))
+        .max_pending_accept_reset_streams(limits.http2.resets)
+        .max_concurrent_reset_streams(limits.http2.resets)
+        .max_local_error_reset_streams(Some(limits.http2.resets))
         .handshake(io);
     let mut connection = match timeout(limits.deadlines.first_byte, handshake).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => return tracing::debug!(peer = %peer.address, %error, "no HTTP/2 connection"),
         Err(_) => return tracing::debug!(peer = %peer.address, "HTTP/2 preface took too long"),
     };
-    let mut alive = pin!(keep_alive(connection.ping_pong()));
+    let nudge = Arc::new(Notify::new());
+    let mut alive = pin!(keep_alive(connection.ping_pong(), &nudge));
     let mut stopping = pin!(stop.cancelled());
     let mut idle = pin!(sleep(limits.deadlines.idle));
     let (mut streams, mut is_stopping, mut is_idle) = (JoinSet::new(), false, false);
@@ -75,7 +79,7 @@ pub(super) async fn serve(
         tokio::select! {
             accepted = connection.accept() => match accepted {
                 Some(Ok((request, respond))) => {
-                    streams.spawn(stream(request, respond, peer.clone(), edge.clone(), meter.clone()));
+                    streams.spawn(stream(request, respond, peer.clone(), edge.clone(), meter.clone(), nudge.clone()));
                 }
                 Some(Err(error)) => return tracing::debug!(peer = %peer.address, %error, "connection ended"),
                 None => return,
@@ -94,8 +98,8 @@ pub(super) async fn serve(
                 connection.graceful_shutdown();
                 idle.as_mut().reset(Instant::now() + GOODBYE);
             }
-            () = meter.used_up() => {
-                tracing::debug!(peer = %peer.address, "too many frames that carry nothing");
+            why = meter.over() => {
+                tracing::debug!(peer = %peer.address, "{why}");
                 connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
                 // A caller that does not read gets no reason.
                 let _ = timeout(GOODBYE, poll_fn(|cx| connection.poll_closed(cx))).await;
@@ -110,11 +114,13 @@ pub(super) async fn serve(
     }
 }
 
-/// Returns when the peer does not answer a ping in time.
-async fn keep_alive(ping_pong: Option<PingPong>) {
+/// Returns when the peer does not answer a ping in time. `nudge` makes one come early.
+async fn keep_alive(ping_pong: Option<PingPong>, nudge: &Notify) {
     let Some(mut ping_pong) = ping_pong else { return std::future::pending().await };
     loop {
-        sleep(H2_PING_INTERVAL).await;
+        if timeout(H2_PING_INTERVAL, nudge.notified()).await.is_ok() {
+            sleep(NUDGE).await;
+        }
         match timeout(H2_PING_TIMEOUT, ping_pong.ping(Ping::opaque())).await {
             Ok(Ok(_)) => {}
             Ok(Err(_)) | Err(_) => return,
@@ -129,6 +135,7 @@ async fn stream(
     peer: Peer,
     edge: Arc<Edge>,
     meter: Arc<Meter>,
+    nudge: Arc<Notify>,
 ) {
     let limits = &edge.config.limits;
     let respond = Arc::new(Mutex::new(respond));
@@ -160,13 +167,15 @@ async fn stream(
         Ok(_) => drop(body),
         Err(error) => return tracing::debug!(peer = %peer.address, %error, "answer not sent"),
     }
-    // Dropping what is left of the caller's body resets the stream. RFC 9113 §8.1 allows that, but there are callers
-    // that lose the whole answer to a reset that comes while they still send.
+    // Dropping what is left of the caller's body resets the stream, with NO_ERROR. RFC 9113 §8.1 has that for telling
+    // a caller to stop, but there are some that lose the whole answer to a reset that comes while they still send.
     if let Some(rest) = rest
         && let Ok(body) = rest.await
         && !body.is_end_stream()
     {
-        read_over(body).await;
+        read_over(body, H2_LINGER).await;
+        // curl 7.88 has its answer by now and does not look at it before something else comes.
+        nudge.notify_one();
     }
 }
 

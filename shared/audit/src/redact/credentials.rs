@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use regex::bytes::RegexSet;
 
+use super::decoded;
 use super::names::{SECRET_NAMES, SECRET_WORDS};
 
 /// How far beyond what is kept a string is looked at: a credential is recognised by its first characters, of which the
@@ -32,12 +33,12 @@ const FORMS: &[&str] = &[
     r"(?i-u)[a-z][0-9a-z+.-]*://[^/?#\s@]*:[^/?#\s]*@",
 ];
 
-/// Looks at the first `kept` bytes of `text`, and at what begins in them.
+/// Looks at the first `kept` bytes of `text`, and at what begins in them, however it is percent-encoded.
 pub(super) fn shows_in(text: &str, kept: usize) -> bool {
     let looked_at = text.as_bytes();
     let looked_at = &looked_at[..looked_at.len().min(kept.saturating_add(BEYOND))];
     // Should the patterns not be right, then nothing is known to be harmless.
-    PATTERNS.as_ref().is_none_or(|patterns| patterns.is_match(looked_at))
+    PATTERNS.as_ref().is_none_or(|patterns| decoded::any(looked_at, |text| patterns.is_match(text)))
 }
 
 static PATTERNS: LazyLock<Option<RegexSet>> = LazyLock::new(|| RegexSet::new(patterns()).ok());
@@ -96,6 +97,10 @@ mod tests {
             "Basic dXNlcjpwYXNzd29yZA==",
             "postgres://me:hunter2@db/main",
             "https://:hunter2@host",
+            "/%67tz_abc",
+            "/mcp/gtz%5Fabc",
+            "/mcp/%2567tz%255fabc?x=1",
+            "%42earer%20abc",
         ] {
             assert!(shows(text), "{text}");
         }
@@ -138,6 +143,8 @@ mod tests {
             "-----BEGIN CERTIFICATE-----",
             "key: value",
             "hello, wörld ✓",
+            "/a%20b/c%2Fd?e=%C3%A9",
+            "100%, %zz",
         ] {
             assert!(!shows(text), "{text}");
         }

@@ -2,12 +2,13 @@
 //!
 //! Hidden are the values under secret names, however deep ([`SECRET_NAMES`], [`SECRET_WORDS`]), the values beside or after
 //! such a name (`{"name":"X-Api-Key","value":…}`, `["--password",…]`), and every string in which something looks like a
-//! credential or like a secret name with its value (see `credentials`).
+//! credential or like a secret name with its value (see `credentials`), also where it is percent-encoded.
 //!
 //! Cut is whatever is deeper, longer or more than [`MAX_DEPTH`], [`MAX_STRING`] and [`MAX_TOTAL`] allow; what is cut says
 //! so.
 
 mod credentials;
+mod decoded;
 mod names;
 
 use serde_json::{Map, Value};
@@ -42,15 +43,24 @@ const NAMING: [&str; 5] = ["name", "key", "header", "field", "variable"];
 /// See the module's head.
 #[must_use]
 pub fn redact(value: &Value) -> Value {
-    Walk { left: MAX_TOTAL }.value(value, MAX_DEPTH)
+    redact_also(value, &|_| false)
 }
 
-struct Walk {
+/// As [`redact`]; every string for which `shows` says yes is hidden, too. It is asked for the whole string, and for what
+/// that says without its percent-encoding.
+#[must_use]
+pub fn redact_also(value: &Value, shows: &dyn Fn(&[u8]) -> bool) -> Value {
+    Walk { left: MAX_TOTAL, shows }.value(value, MAX_DEPTH)
+}
+
+struct Walk<'a> {
     /// What may still be kept.
     left: usize,
+    /// Whether there is a secret in a string that may not look like one.
+    shows: &'a dyn Fn(&[u8]) -> bool,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn value(&mut self, value: &Value, depth: usize) -> Value {
         self.left = self.left.saturating_sub(NODE);
         match value {
@@ -108,7 +118,7 @@ impl Walk {
         let most = MAX_STRING.min(self.left);
         let kept = &text[..text.floor_char_boundary(most)];
         self.left -= kept.len();
-        if credentials::shows_in(text, kept.len()) {
+        if credentials::shows_in(text, kept.len()) || decoded::any(text.as_bytes(), self.shows) {
             Value::from(REDACTED)
         } else if kept.len() < text.len() {
             Value::from(format!("{kept}… [{} bytes]", text.len()))

@@ -1,27 +1,6 @@
-//! Why a connection does not come about.
+//! Why quinn does not connect.
 
-use gantz_shared::limits::{ALPN, HANDSHAKE_DEADLINE};
-
-/// Why a connection did not come about.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConnectError {
-    /// Nothing came back.
-    #[error("no answer over UDP within {} s", HANDSHAKE_DEADLINE.as_secs())]
-    Timeout,
-    /// The certificate is not one that this side believes.
-    #[error("certificate not accepted: {0}")]
-    Certificate(String),
-    /// The peer speaks QUIC, but not `gantz/1`.
-    #[error("the peer does not speak {}", String::from_utf8_lossy(ALPN))]
-    Protocol,
-    /// The peer does not take connections now.
-    #[error("connection refused by the peer")]
-    Refused,
-    /// Anything else.
-    #[error("{0}")]
-    Other(String),
-}
+use crate::ConnectError;
 
 /// TLS alert `no_application_protocol` as a QUIC error code (RFC 9001 §4.8, RFC 7301 §3.2).
 const NO_APPLICATION_PROTOCOL: u64 = 0x100 + 120;

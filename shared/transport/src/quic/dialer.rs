@@ -8,7 +8,8 @@ use gantz_shared::limits::{ALPN, HANDSHAKE_DEADLINE, KEEP_ALIVE_INTERVAL, MAX_RE
 use quinn::VarInt;
 use quinn::crypto::rustls::QuicClientConfig;
 
-use super::{ConnectError, Connection, bind, settings};
+use super::{Link, bind, settings};
+use crate::{ConnectError, Connection};
 
 /// The agent's side: opens one connection.
 #[derive(Debug)]
@@ -46,7 +47,7 @@ impl Dialer {
         let connecting =
             self.0.connect_with(config, remote, server_name).map_err(|error| ConnectError::Other(error.to_string()))?;
         match tokio::time::timeout(HANDSHAKE_DEADLINE, connecting).await {
-            Ok(connection) => Ok(Connection(connection.map_err(ConnectError::from)?)),
+            Ok(connection) => Ok(Link(connection.map_err(ConnectError::from)?).into()),
             Err(_) => Err(ConnectError::Timeout),
         }
     }

@@ -12,7 +12,8 @@ use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{EndpointConfig, VarInt};
 use quinn_proto::HashedConnectionIdGenerator;
 
-use super::{ConnectError, Connection, settings};
+use super::{Link, settings};
+use crate::{ConnectError, Connection};
 
 /// The relay's side: waits for agents.
 #[derive(Debug)]
@@ -113,6 +114,6 @@ impl Incoming {
     /// [`ConnectError`]: what the handshake failed with.
     pub async fn accept(self) -> Result<Connection, ConnectError> {
         let connecting = self.0.accept().map_err(ConnectError::from)?;
-        Ok(Connection(connecting.await.map_err(ConnectError::from)?))
+        Ok(Link(connecting.await.map_err(ConnectError::from)?).into())
     }
 }

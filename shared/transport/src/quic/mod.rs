@@ -7,12 +7,11 @@ mod listener;
 mod socket;
 mod stream;
 
-pub use connect::ConnectError;
-pub use connection::{Connection, Dropped, Lost};
+pub(crate) use connection::Link;
 pub use dialer::Dialer;
 pub use listener::{Incoming, Listener};
 pub use socket::{UDP_BUFFER, bind};
-pub use stream::{RecvStream, SendStream, StreamLost, WriteError};
+pub(crate) use stream::{RecvHalf, SendHalf};
 
 use gantz_shared::limits::{CONNECTION_WINDOW, IDLE_TIMEOUT, SEND_WINDOW, STREAM_WINDOW};
 use quinn::{TransportConfig, VarInt};

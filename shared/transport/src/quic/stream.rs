@@ -1,60 +1,38 @@
-//! The halves of a stream. What is dropped unfinished is reset or stopped, never ended cleanly.
+//! The halves of a stream of quinn's. quinn by itself would finish one that is dropped.
 
 use std::pin::pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use gantz_shared::reset::StreamCode;
 use quinn::VarInt;
 
-use super::Lost;
+use crate::Lost;
+use crate::stream::{StreamLost, WriteError};
 
 /// Bytes one read takes at most; what lies together is one slice.
 const READ_CHUNK: usize = 256 << 10;
 
-/// The sending half of a stream. Dropped before [`finish`](Self::finish) it is reset, never finished: quinn by itself
-/// would finish it, and the peer would take half a message for a whole one.
+/// See [`crate::SendStream`], whose functions these are.
 #[derive(Debug)]
-pub struct SendStream {
-    inner: quinn::SendStream,
-    on_drop: StreamCode,
-    over: bool,
-}
+pub(crate) struct SendHalf(pub(super) quinn::SendStream);
 
-impl SendStream {
-    pub(super) fn new(inner: quinn::SendStream, on_drop: StreamCode) -> Self {
-        Self { inner, on_drop, over: false }
+impl SendHalf {
+    pub(crate) async fn write(&mut self, chunks: &mut [Bytes]) -> Result<(), WriteError> {
+        self.0.write_all_chunks(chunks).await.map_err(WriteError::from)
     }
 
-    /// Writes all of `chunks`, without copying them; waits for flow control. Not cancel-safe: a part may be written.
-    ///
-    /// # Errors
-    /// [`WriteError`]
-    pub async fn write(&mut self, chunks: &mut [Bytes]) -> Result<(), WriteError> {
-        self.inner.write_all_chunks(chunks).await.map_err(WriteError::from)
+    pub(crate) fn finish(&mut self) -> Result<(), WriteError> {
+        self.0.finish().map_err(|_| WriteError::Over)
     }
 
-    /// Says that nothing follows. What was written is still delivered after a drop.
-    ///
-    /// # Errors
-    /// [`WriteError::Over`] when it was finished or reset before.
-    pub fn finish(&mut self) -> Result<(), WriteError> {
-        self.over = true;
-        self.inner.finish().map_err(|_| WriteError::Over)
+    pub(crate) fn reset(&mut self, code: StreamCode) {
+        // The only error is that the stream is over by now, which is what was wanted.
+        let _ = self.0.reset(VarInt::from_u32(code.code()));
     }
 
-    /// Gives the stream up: the peer sees `code` and nothing that was not yet delivered.
-    pub fn reset(&mut self, code: StreamCode) {
-        if !self.over {
-            self.over = true;
-            // The only error is that the stream is over by now, which is what was wanted.
-            let _ = self.inner.reset(VarInt::from_u32(code.code()));
-        }
-    }
-
-    /// Waits until the peer wants no more of this stream (`Some`), or has got all of it or is gone (`None`).
-    pub fn stopped(&self) -> impl Future<Output = Option<StreamCode>> + Send + Sync + 'static {
-        let stopped = self.inner.stopped();
+    pub(crate) fn stopped(&self) -> impl Future<Output = Option<StreamCode>> + Send + Sync + 'static {
+        let stopped = self.0.stopped();
         async move {
             match stopped.await {
                 Ok(Some(code)) => Some(StreamCode::from_code(code.into_inner())),
@@ -63,27 +41,6 @@ impl SendStream {
             }
         }
     }
-}
-
-impl Drop for SendStream {
-    fn drop(&mut self) {
-        self.reset(self.on_drop);
-    }
-}
-
-/// Why nothing more can be written.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum WriteError {
-    /// The peer wants no more.
-    #[error("stopped by the peer: {0:?}")]
-    Stopped(StreamCode),
-    /// The connection is lost.
-    #[error(transparent)]
-    Lost(#[from] Lost),
-    /// The stream was finished or reset on this side.
-    #[error("the stream is over")]
-    Over,
 }
 
 impl From<quinn::WriteError> for WriteError {
@@ -96,65 +53,24 @@ impl From<quinn::WriteError> for WriteError {
     }
 }
 
-/// The receiving half of a stream. Dropped before its end it is stopped, so that the peer stops sending.
+/// See [`crate::RecvStream`], whose functions these are.
 #[derive(Debug)]
-pub struct RecvStream {
-    inner: quinn::RecvStream,
-    on_drop: StreamCode,
-    over: bool,
-}
+pub(crate) struct RecvHalf(pub(super) quinn::RecvStream);
 
-impl RecvStream {
-    pub(super) fn new(inner: quinn::RecvStream, on_drop: StreamCode) -> Self {
-        Self { inner, on_drop, over: false }
-    }
-
-    /// The next bytes, `None` at the end.
-    ///
-    /// # Errors
-    /// The stream was reset, or the connection is lost.
-    pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, StreamLost>> {
+impl RecvHalf {
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, StreamLost>> {
         // `read_chunk` keeps nothing between polls, so a fresh future each time is the poll function quinn lacks.
-        let read = std::task::ready!(pin!(self.inner.read_chunk(READ_CHUNK, true)).poll(cx));
+        let read = ready!(pin!(self.0.read_chunk(READ_CHUNK, true)).poll(cx));
         Poll::Ready(match read {
-            Ok(Some(chunk)) => Ok(Some(chunk.bytes)),
-            Ok(None) => {
-                self.over = true;
-                Ok(None)
-            }
-            Err(quinn::ReadError::Reset(code)) => {
-                self.over = true;
-                Err(StreamLost::Reset(StreamCode::from_code(code.into_inner())))
-            }
+            Ok(chunk) => Ok(chunk.map(|chunk| chunk.bytes)),
+            Err(quinn::ReadError::Reset(code)) => Err(StreamLost::Reset(StreamCode::from_code(code.into_inner()))),
             Err(quinn::ReadError::ConnectionLost(lost)) => Err(StreamLost::Lost(lost.into())),
             Err(other) => Err(StreamLost::Lost(Lost::Broken(other.to_string()))),
         })
     }
 
-    /// Tells the peer to stop sending.
-    pub fn stop(&mut self, code: StreamCode) {
-        if !self.over {
-            self.over = true;
-            // The only error is that the stream is over by now, which is what was wanted.
-            let _ = self.inner.stop(VarInt::from_u32(code.code()));
-        }
+    pub(crate) fn stop(&mut self, code: StreamCode) {
+        // The only error is that the stream is over by now, which is what was wanted.
+        let _ = self.0.stop(VarInt::from_u32(code.code()));
     }
-}
-
-impl Drop for RecvStream {
-    fn drop(&mut self) {
-        self.stop(self.on_drop);
-    }
-}
-
-/// Why nothing more can be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum StreamLost {
-    /// The peer gave the stream up.
-    #[error("reset by the peer: {0:?}")]
-    Reset(StreamCode),
-    /// The connection is lost.
-    #[error(transparent)]
-    Lost(#[from] Lost),
 }

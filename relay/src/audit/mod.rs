@@ -1,18 +1,21 @@
 //! What the relay writes down for its operator: who came, who was turned away, and why. A line of JSON an event; never a
-//! token, a path or a body.
+//! token, a path or a body. What callers can repeat at will is [`gathered`], so that nobody can fill the log
+//! with it until it is rotated over what it says of others.
 
-use std::net::{IpAddr, SocketAddr};
+mod gathered;
+mod log;
+
+use std::net::SocketAddr;
 
 use serde::Serialize;
 
-/// One line.
+pub(crate) use gathered::Why;
+pub(crate) use log::{Keeper, Log};
+
+/// One line about agents.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(crate) enum Event<'a> {
-    /// A caller showed a wrong or expired token, or none.
-    AuthFailed { source: IpAddr, name: &'a str, code: &'a str },
-    /// A caller came too often.
-    RateLimited { source: IpAddr, name: &'a str, limit: &'a str },
     /// An agent opened a tunnel.
     TunnelOpened { name: &'a str, peer: SocketAddr, agent: &'a str, open: bool, tokens: usize },
     /// A tunnel ended.

@@ -1,0 +1,155 @@
+//! A network between agent and relay that loses, delays, doubles, reorders and holds back datagrams: a forwarder of UDP in
+//! user space, because not every kernel has `netem`. To the relay, each agent behind it is a port of its own.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::net::UdpSocket;
+use tokio::task::JoinSet;
+use tokio_util::task::AbortOnDropHandle;
+
+/// Which way a datagram goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// From an agent to the relay.
+    Up,
+    /// From the relay to an agent.
+    Down,
+}
+
+/// What becomes of a datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It arrives.
+    Arrives,
+    /// It is lost.
+    Lost,
+    /// It arrives later, behind others.
+    Late(Duration),
+    /// It arrives twice.
+    Twice,
+}
+
+/// Decides what becomes of a datagram of so many bytes.
+pub type Weather = Box<dyn FnMut(Way, usize) -> Fate + Send>;
+
+/// See the module's head. Dropped, nothing goes through any more.
+pub struct Link {
+    address: SocketAddr,
+    inner: Arc<Inner>,
+    _forwarding: AbortOnDropHandle<()>,
+}
+
+struct Inner {
+    front: Arc<UdpSocket>,
+    relay: SocketAddr,
+    weather: Mutex<Weather>,
+    /// The relay's side of each agent.
+    agents: Mutex<HashMap<SocketAddr, Arc<UdpSocket>>>,
+    /// Counts the changes of address.
+    moved: tokio::sync::watch::Sender<u64>,
+}
+
+/// Everything arrives.
+pub fn fair() -> Weather {
+    Box::new(|_, _| Fate::Arrives)
+}
+
+impl Link {
+    /// To `relay`, from an address of this machine of its own.
+    pub async fn new(relay: SocketAddr, weather: Weather) -> Self {
+        let front = Arc::new(bind().await);
+        let address = front.local_addr().unwrap();
+        let agents = Mutex::default();
+        let moved = tokio::sync::watch::Sender::default();
+        let inner = Arc::new(Inner { front, relay, weather: Mutex::new(weather), agents, moved });
+        let forwarding = AbortOnDropHandle::new(tokio::spawn(forward(inner.clone())));
+        Self { address, inner, _forwarding: forwarding }
+    }
+
+    /// Where agents find the relay.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// From now on the weather is this.
+    pub fn set(&self, weather: Weather) {
+        *self.inner.weather.lock().unwrap() = weather;
+    }
+
+    /// Every agent gets another address, as when a NAT forgets it.
+    pub fn rebind(&self) {
+        self.inner.agents.lock().unwrap().clear();
+        self.inner.moved.send_modify(|moved| *moved += 1);
+    }
+}
+
+async fn bind() -> UdpSocket {
+    let socket = gantz_transport::quic::bind(([127, 0, 0, 1], 0).into()).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    UdpSocket::from_std(socket).unwrap()
+}
+
+/// Takes what agents send.
+async fn forward(inner: Arc<Inner>) {
+    let mut returns = JoinSet::new();
+    let mut buffer = vec![0; 65_536];
+    loop {
+        let received = tokio::select! {
+            received = inner.front.recv_from(&mut buffer) => received,
+            Some(_) = returns.join_next() => continue,
+        };
+        // What the system says of an earlier datagram (nobody listens there) is not about this one.
+        let Ok((len, agent)) = received else { continue };
+        let known = inner.agents.lock().unwrap().get(&agent).cloned();
+        let back = match known {
+            Some(back) => back,
+            None => {
+                let back = Arc::new(bind().await);
+                inner.agents.lock().unwrap().insert(agent, back.clone());
+                returns.spawn(give_back(inner.clone(), back.clone(), agent));
+                back
+            }
+        };
+        inner.send(Way::Up, buffer[..len].to_vec(), back, inner.relay);
+    }
+}
+
+/// Takes what the relay sends to one agent, until that has another address.
+async fn give_back(inner: Arc<Inner>, back: Arc<UdpSocket>, agent: SocketAddr) {
+    let mut moved = inner.moved.subscribe();
+    let mut buffer = vec![0; 65_536];
+    loop {
+        tokio::select! {
+            received = back.recv_from(&mut buffer) => {
+                if let Ok((len, _)) = received {
+                    inner.send(Way::Down, buffer[..len].to_vec(), inner.front.clone(), agent);
+                }
+            }
+            _ = moved.changed() => return,
+        }
+    }
+}
+
+impl Inner {
+    fn send(&self, way: Way, datagram: Vec<u8>, socket: Arc<UdpSocket>, to: SocketAddr) {
+        let copies = match (self.weather.lock().unwrap())(way, datagram.len()) {
+            Fate::Lost => return,
+            Fate::Arrives => 1,
+            Fate::Twice => 2,
+            Fate::Late(delay) => {
+                tokio::spawn(async move {
+                    tokio::time::sleep(delay).await;
+                    // A full buffer is a loss, as on any network.
+                    let _ = socket.try_send_to(&datagram, to);
+                });
+                return;
+            }
+        };
+        for _ in 0..copies {
+            let _ = socket.try_send_to(&datagram, to);
+        }
+    }
+}
