@@ -9,9 +9,10 @@
 //!                                     PING         the agent's keep-alive
 //! ```
 //!
-//! DATA are gantz's own frames, END_STREAM is a FIN, and RST_STREAM carries a [`StreamCode`]. HTTP/2 cannot end one half
-//! of a stream with a code and let the other go on, as QUIC can: a reset ends both. What an agent does not need of a
-//! request's body it lets come, up to the stream's window, until it has answered (RFC 9113 §8.1).
+//! DATA are gantz's own frames, END_STREAM is a FIN, and RST_STREAM carries a
+//! [`StreamCode`](gantz_shared::reset::StreamCode). HTTP/2 cannot end one half of a stream with a code and let the other
+//! go on, as QUIC can: a reset ends both. What an agent does not need of a request's body it lets come, up to the stream's
+//! window, until it has answered (RFC 9113 §8.1).
 
 mod acceptor;
 mod chunk;
