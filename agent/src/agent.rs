@@ -7,13 +7,15 @@ use std::time::Duration;
 use gantz_shared::control::{Secret, Welcome};
 use http::{Method, StatusCode};
 use rand::RngExt;
-use tokio::task::JoinHandle;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
-use crate::config::{BACKOFF_FIRST, BACKOFF_MAX, Config};
+use crate::config::{BACKOFF_FIRST, BACKOFF_MAX, Config, QUIC_AGAIN_MAX, Transports};
 use crate::permissions::{Room, ToolBook};
 use crate::tokens::Book;
-use crate::tunnel::{self, Ended, OpenError, Work};
+use crate::tunnel::{self, Carried, Ended, OpenError, Opening, Session, Signs, Transport, Work};
 use crate::upstream::Upstream;
 
 /// Hears what happens; called from the agent's runtime, so it must not block.
@@ -29,7 +31,9 @@ pub enum Event {
         reason: String,
     },
     /// The tunnel is open again.
-    Reconnected(Welcome),
+    Reconnected(Welcome, Carried),
+    /// The tunnel has another connection now; nothing was cut.
+    Moved(Welcome, Carried),
     /// The relay has given a newer ticket for the tunnel's name.
     Renewed(Welcome),
     /// A request was answered.
@@ -52,8 +56,8 @@ pub struct Agent {
     tools: Arc<ToolBook>,
     room: Room,
     upstream: Arc<Upstream>,
-    stop: CancellationToken,
-    cut: CancellationToken,
+    carried: watch::Receiver<Carried>,
+    signs: Signs,
     running: JoinHandle<Result<(), OpenError>>,
 }
 
@@ -85,9 +89,11 @@ impl Agent {
     /// [`StartError`]
     pub async fn start_with(config: Config, tokens: Arc<Book>, observer: Observer) -> Result<Self, StartError> {
         let upstream = Arc::new(Upstream::new(&config).map_err(StartError::Upstream)?);
-        let session = tunnel::open(&config, &tokens, config.resume.clone()).await?;
-        let welcome = session.welcome().clone();
-        let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
+        let opening = Opening { resume: config.resume.clone(), moves: false, transports: config.transports };
+        let session = tunnel::open(&config, &tokens, &opening).await?;
+        let welcome = session.welcome().borrow().clone();
+        let (carries, carried) = watch::channel(session.carried().clone());
+        let signs = Signs::default();
         let (tools, room) = (Arc::<ToolBook>::default(), Room::default());
         let work = Arc::new(Work {
             upstream: upstream.clone(),
@@ -97,8 +103,8 @@ impl Agent {
             calls: config.calls.clone(),
             observer,
         });
-        let running = tokio::spawn(run(config, session, work, stop.clone(), cut.clone()));
-        Ok(Self { welcome, tokens, tools, room, upstream, stop, cut, running })
+        let running = tokio::spawn(run(config, session, work, signs.clone(), carries));
+        Ok(Self { welcome, tokens, tools, room, upstream, carried, signs, running })
     }
 
     /// What the relay opened.
@@ -131,6 +137,12 @@ impl Agent {
         &self.upstream
     }
 
+    /// What carries the tunnel, now and later.
+    #[must_use]
+    pub fn carried(&self) -> watch::Receiver<Carried> {
+        self.carried.clone()
+    }
+
     /// Waits until the agent ends by itself: the relay refuses to have it back. Cancel-safe.
     ///
     /// # Errors
@@ -148,12 +160,12 @@ impl Agent {
     /// Cancelled, it ends a [`shutdown`](Self::shutdown) at once: requests in flight are cut, and the relay is told.
     #[must_use]
     pub fn cut(&self) -> CancellationToken {
-        self.cut.clone()
+        self.signs.cut.clone()
     }
 
     /// Lets requests in flight finish for [`crate::config::GRACE`], says goodbye, and ends.
     pub async fn shutdown(mut self) {
-        self.stop.cancel();
+        self.signs.stop.cancel();
         if let Err(error) = (&mut self.running).await {
             tracing::error!(%error, "agent task failed");
         }
@@ -172,43 +184,143 @@ impl fmt::Debug for Agent {
     }
 }
 
-async fn run(
-    mut config: Config,
-    mut session: tunnel::Session,
-    work: Arc<Work>,
-    stop: CancellationToken,
-    cut: CancellationToken,
-) -> Result<(), OpenError> {
-    loop {
-        // The wish is granted: from here on the ticket brings the name back, and another's claim to it does not stop us.
-        config.name = Some(session.welcome().name.to_string());
-        let (reason, ticket) = match session.serve(&work, &stop, &cut).await {
-            Ended::Stopped => return Ok(()),
-            Ended::Replaced => return Err(OpenError::Replaced),
-            Ended::Lost { reason, ticket } => (reason, ticket),
-        };
-        (work.observer)(&Event::Reconnecting { reason });
-        let reopened = stop.run_until_cancelled(reopen(&config, &work.tokens, &ticket)).await;
-        session = match reopened {
-            None => return Ok(()),
-            Some(reopened) => reopened?,
-        };
-        (work.observer)(&Event::Reconnected(session.welcome().clone()));
+/// What is known of the session that serves.
+struct Current {
+    welcome: watch::Receiver<Welcome>,
+    carried: Carried,
+    signs: Signs,
+}
+
+impl Current {
+    fn welcome(&self) -> Welcome {
+        self.welcome.borrow().clone()
     }
 }
 
-/// Tries until the tunnel is open again, or the relay refuses for good. The pauses grow, and are drawn evenly from
-/// nothing to their length, so that the agents of a relay that restarts do not come back all at once.
-async fn reopen(config: &Config, tokens: &Book, ticket: &Secret) -> Result<tunnel::Session, OpenError> {
-    let mut pause = BACKOFF_FIRST;
+/// Lets a session serve; its task ends with it.
+fn start(session: Session, work: &Arc<Work>, Signs { stop, cut, .. }: &Signs) -> (Current, AbortOnDropHandle<Ended>) {
+    let signs = Signs { stop: stop.clone(), cut: cut.clone(), ..Signs::default() };
+    let current = Current { welcome: session.welcome(), carried: session.carried().clone(), signs: signs.clone() };
+    (current, AbortOnDropHandle::new(tokio::spawn(session.serve(work.clone(), signs))))
+}
+
+async fn run(
+    mut config: Config,
+    session: Session,
+    work: Arc<Work>,
+    signs: Signs,
+    carries: watch::Sender<Carried>,
+) -> Result<(), OpenError> {
+    let (mut current, mut serving) = start(session, &work, &signs);
+    // What the tunnel has moved away from, and what still runs there.
+    let mut left = JoinSet::new();
     loop {
-        let jittered = pause.mul_f64(rand::rng().random::<f64>());
-        tokio::time::sleep(jittered).await;
-        match tunnel::open(config, tokens, Some(ticket.clone())).await {
+        // The wish is granted: from here on the ticket brings the name back, and another's claim to it does not stop us.
+        config.name = Some(current.welcome().name.to_string());
+        let reason = tokio::select! {
+            ended = &mut serving => match ended {
+                Ok(Ended::Stopped) => {
+                    left.join_all().await;
+                    return Ok(());
+                }
+                Ok(Ended::Replaced) => return Err(OpenError::Replaced),
+                Ok(Ended::Lost(reason)) => reason,
+                // It was aborted with its runtime, or there is a mistake in it.
+                Err(error) => format!("the tunnel's task failed: {error}"),
+            },
+            session = better(&config, &work.tokens, &current) => {
+                let next = start(session, &work, &signs);
+                current.signs.moved.cancel();
+                left.spawn(std::mem::replace(&mut serving, next.1));
+                current = next.0;
+                carries.send_replace(current.carried.clone());
+                (work.observer)(&Event::Moved(current.welcome(), current.carried.clone()));
+                continue;
+            }
+            Some(_) = left.join_next() => continue,
+        };
+        (work.observer)(&Event::Reconnecting { reason });
+        let ticket = current.welcome().resume;
+        let reopened = signs.stop.run_until_cancelled(reopen(&config, &work.tokens, &ticket)).await;
+        let session = match reopened {
+            None => return Ok(()),
+            Some(reopened) => reopened?,
+        };
+        (current, serving) = start(session, &work, &signs);
+        carries.send_replace(current.carried.clone());
+        (work.observer)(&Event::Reconnected(current.welcome(), current.carried.clone()));
+    }
+}
+
+/// A connection to move to, once there is a reason for one and it has come about: the relay is going to close this one, or
+/// the tunnel goes over TCP and QUIC gets through again. Cancel-safe.
+async fn better(config: &Config, tokens: &Book, current: &Current) -> Session {
+    let is_second_best = current.carried.by == Transport::Tcp && config.transports == Transports::Auto;
+    let quic_again = async {
+        let mut pauses = Pauses::new(config.quic_again, QUIC_AGAIN_MAX);
+        loop {
+            tokio::time::sleep(pauses.next()).await;
+            if let Ok(session) = move_over(config, tokens, current, Transports::Quic).await {
+                return session;
+            }
+        }
+    };
+    let elsewhere = async {
+        current.signs.leaving.cancelled().await;
+        let mut pauses = Pauses::new(BACKOFF_FIRST, BACKOFF_MAX);
+        loop {
+            if let Ok(session) = move_over(config, tokens, current, config.transports).await {
+                return session;
+            }
+            tokio::time::sleep(pauses.next()).await;
+        }
+    };
+    tokio::select! {
+        session = quic_again, if is_second_best => session,
+        session = elsewhere => session,
+    }
+}
+
+async fn move_over(
+    config: &Config,
+    tokens: &Book,
+    current: &Current,
+    transports: Transports,
+) -> Result<Session, OpenError> {
+    let opening = Opening { resume: Some(current.welcome().resume), moves: true, transports };
+    let opened = tunnel::open(config, tokens, &opening).await;
+    opened.inspect_err(|error| tracing::debug!(%error, "not moved"))
+}
+
+/// Tries until the tunnel is open again, or the relay refuses for good.
+async fn reopen(config: &Config, tokens: &Book, ticket: &Secret) -> Result<Session, OpenError> {
+    let opening = Opening { resume: Some(ticket.clone()), moves: false, transports: config.transports };
+    let mut pauses = Pauses::new(BACKOFF_FIRST, BACKOFF_MAX);
+    loop {
+        tokio::time::sleep(pauses.next()).await;
+        match tunnel::open(config, tokens, &opening).await {
             Ok(session) => return Ok(session),
             Err(error) if error.is_final() => return Err(error),
             Err(error) => tracing::debug!(%error, "relay not reached"),
         }
-        pause = (pause * 2).min(BACKOFF_MAX);
+    }
+}
+
+/// Pauses that grow, each drawn evenly from nothing to its length, so that the agents of a relay that restarts do not come
+/// back all at once.
+struct Pauses {
+    next: Duration,
+    most: Duration,
+}
+
+impl Pauses {
+    fn new(first: Duration, most: Duration) -> Self {
+        Self { next: first, most }
+    }
+
+    fn next(&mut self) -> Duration {
+        let pause = self.next;
+        self.next = (pause * 2).min(self.most);
+        pause.mul_f64(rand::rng().random::<f64>())
     }
 }

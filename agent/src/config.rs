@@ -20,6 +20,18 @@ pub const BACKOFF_FIRST: Duration = Duration::from_millis(250);
 /// … each further one from up to twice as much, and none from more than this.
 pub const BACKOFF_MAX: Duration = Duration::from_secs(20);
 
+/// How long QUIC has for itself before TCP is tried as well. A handshake of QUIC takes one round trip: who is that far
+/// away has it through before TCP and TLS are.
+pub const HEAD_START: Duration = Duration::from_millis(500);
+
+/// Over TCP, because UDP did not get through: QUIC is tried again after this (it may have been one lost datagram) …
+pub const QUIC_AGAIN_FIRST: Duration = Duration::from_secs(5);
+/// … each time after twice as long, and at least this often.
+pub const QUIC_AGAIN_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// A connection that the tunnel has moved away from is closed when nothing was to be done on it for so long.
+pub const MOVED_IDLE: Duration = Duration::from_secs(1);
+
 /// How long a request waits for a local server that refuses connections, as one does that is being restarted.
 pub const UPSTREAM_HOLD: Duration = Duration::from_secs(1);
 
@@ -41,6 +53,10 @@ pub const UPSTREAM_TIMEOUT: Duration = Duration::from_secs(300);
 pub struct Config {
     /// Where the relay is.
     pub relay: RelayAddress,
+    /// What may carry the tunnel.
+    pub transports: Transports,
+    /// Over TCP because UDP did not get through: when QUIC is tried again for the first time.
+    pub quic_again: Duration,
     /// Which certificate authorities are believed.
     pub trust: Trust,
     /// The relay's permission to open tunnels.
@@ -69,6 +85,8 @@ impl Config {
     pub fn new(relay: RelayAddress, trust: Trust, target: Target) -> Self {
         Self {
             relay,
+            transports: Transports::default(),
+            quic_again: QUIC_AGAIN_FIRST,
             trust,
             access_key: None,
             name: None,
@@ -81,6 +99,18 @@ impl Config {
             calls: Calls::default(),
         }
     }
+}
+
+/// What may carry a tunnel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Transports {
+    /// QUIC, and TCP where UDP does not get through.
+    #[default]
+    Auto,
+    /// QUIC only.
+    Quic,
+    /// TLS over TCP only.
+    Tcp,
 }
 
 /// `HOST[:PORT]` of a relay.

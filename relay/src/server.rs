@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::{fmt, io};
 
 use gantz_transport::quic::Listener;
+use gantz_transport::tcp;
 use http::uri::Scheme;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -118,7 +119,7 @@ impl Relay {
         let transport = if is_plain {
             Transport::Plain
         } else {
-            Transport::tls(tls::server_config(certificates.current.clone(), &[b"h2", b"http/1.1"])?)
+            Transport::tls(tls::server_config(certificates.current.clone(), &[b"h2", b"http/1.1", tcp::ALPN])?)
         };
 
         let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
@@ -130,7 +131,8 @@ impl Relay {
             admin: sockets.admin.as_ref().map(TcpListener::local_addr).transpose()?,
         };
         let (drain, state_dir) = (config.drain, config.state_dir.clone());
-        let edge = Edge::new(config, public, directory, audit);
+        let (door, over_tcp) = tunnels::door();
+        let edge = Edge::new(config, public, directory, audit, door);
         for listener in sockets.edge {
             tasks.spawn(edge::serve(listening(listener)?, transport.clone(), edge.clone(), stop.clone(), cut.clone()));
         }
@@ -146,7 +148,7 @@ impl Relay {
                 }
             });
         }
-        tasks.spawn(tunnels::serve(agents, greeter, stop.clone(), cut.clone(), drain.as_secs()));
+        tasks.spawn(tunnels::serve((agents, over_tcp), greeter, stop.clone(), cut.clone(), drain.as_secs()));
         if let Some(dir) = state_dir {
             let stop = stop.clone();
             tasks.spawn(async move {

@@ -74,9 +74,18 @@ pub struct Hello {
     /// The ticket of an earlier `welcome`: the same name again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume: Option<Secret>,
+    /// With a ticket: the tunnel that has the name now is this agent's own, which closes it when nothing is left to do
+    /// there. Without this it is closed at once.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub moves: bool,
     /// Who may call.
     #[serde(flatten)]
     pub policy: Policy,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// Who may call through a tunnel.

@@ -61,9 +61,11 @@ fn from_agent() -> impl Strategy<Value = FromAgent> {
     let policy = (any::<bool>(), tokens(), prop::collection::vec("\\PC{0,20}", 0..3))
         .prop_map(|(open, tokens, allowed_origins)| Policy { open, tokens, allowed_origins });
     let wishes = (prop::option::of(secret()), prop::option::of("\\PC{0,20}"), prop::option::of(secret()));
-    let hello = (any::<String>(), wishes, policy).prop_map(|(agent, (access_key, wanted_name, resume), policy)| {
-        FromAgent::Hello(Hello { agent, access_key, wanted_name, resume, policy })
-    });
+    let hello = (any::<String>(), wishes, any::<bool>(), policy).prop_map(
+        |(agent, (access_key, wanted_name, resume), moves, policy)| {
+            FromAgent::Hello(Hello { agent, access_key, wanted_name, resume, moves, policy })
+        },
+    );
     let set_tokens =
         (any::<u64>(), tokens()).prop_map(|(generation, tokens)| FromAgent::SetTokens { generation, tokens });
     prop_oneof![hello, set_tokens, Just(FromAgent::Goodbye)]
@@ -166,6 +168,7 @@ fn secrets_are_not_in_debug() {
         access_key: Some(Secret::new(CANARY.into())),
         wanted_name: None,
         resume: Some(Secret::new(CANARY.into())),
+        moves: false,
         policy: Policy { tokens: vec![TokenEntry::new("t1", digest)], ..Policy::default() },
     };
     let welcome = Welcome {
@@ -255,7 +258,7 @@ fn a_message_of_the_limit_passes_and_one_byte_more_does_not() {
     let hello = |len: usize| {
         let agent = "a".repeat(len);
         let (access_key, wanted_name, resume, policy) = (None, None, None, Policy::default());
-        FromAgent::Hello(Hello { agent, access_key, wanted_name, resume, policy })
+        FromAgent::Hello(Hello { agent, access_key, wanted_name, resume, moves: false, policy })
     };
     let overhead = encode_message(&hello(0)).len() - 4;
     for len in [MAX_CONTROL_MESSAGE - 1, MAX_CONTROL_MESSAGE] {

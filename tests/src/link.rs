@@ -1,12 +1,13 @@
 //! A network between agent and relay that loses, delays, doubles, reorders and holds back datagrams: a forwarder of UDP in
-//! user space, because not every kernel has `netem`. To the relay, each agent behind it is a port of its own.
+//! user space, because not every kernel has `netem`. To the relay, each agent behind it is a port of its own. TCP goes
+//! through it as it is.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::net::UdpSocket;
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -39,7 +40,7 @@ pub type Weather = Box<dyn FnMut(Way, usize) -> Fate + Send>;
 pub struct Link {
     address: SocketAddr,
     inner: Arc<Inner>,
-    _forwarding: AbortOnDropHandle<()>,
+    _forwarding: [AbortOnDropHandle<()>; 2],
 }
 
 struct Inner {
@@ -57,16 +58,21 @@ pub fn fair() -> Weather {
     Box::new(|_, _| Fate::Arrives)
 }
 
+/// Nothing does.
+pub fn blocked() -> Weather {
+    Box::new(|_, _| Fate::Lost)
+}
+
 impl Link {
-    /// To `relay`, from an address of this machine of its own.
-    pub async fn new(relay: SocketAddr, weather: Weather) -> Self {
-        let front = Arc::new(bind().await);
+    /// To `relay`, and over TCP to `edge`, from an address of this machine of its own.
+    pub async fn new(relay: SocketAddr, edge: SocketAddr, weather: Weather) -> Self {
+        let (front, tcp) = both().await;
         let address = front.local_addr().unwrap();
         let agents = Mutex::default();
         let moved = tokio::sync::watch::Sender::default();
         let inner = Arc::new(Inner { front, relay, weather: Mutex::new(weather), agents, moved });
-        let forwarding = AbortOnDropHandle::new(tokio::spawn(forward(inner.clone())));
-        Self { address, inner, _forwarding: forwarding }
+        let forwarding = [tokio::spawn(forward(inner.clone())), tokio::spawn(carry(tcp, edge))];
+        Self { address, inner, _forwarding: forwarding.map(AbortOnDropHandle::new) }
     }
 
     /// Where agents find the relay.
@@ -86,10 +92,42 @@ impl Link {
     }
 }
 
+/// One port for both.
+async fn both() -> (Arc<UdpSocket>, TcpListener) {
+    loop {
+        let udp = bind().await;
+        // Somebody else may have the number there.
+        if let Ok(tcp) = TcpListener::bind(udp.local_addr().unwrap()).await {
+            return (Arc::new(udp), tcp);
+        }
+    }
+}
+
+/// Carries TCP to `edge` and back.
+async fn carry(listener: TcpListener, edge: SocketAddr) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                let (mut near, _) = accepted.unwrap();
+                connections.spawn(async move {
+                    let mut far = TcpStream::connect(edge).await?;
+                    tokio::io::copy_bidirectional(&mut near, &mut far).await
+                });
+            }
+            // However it ended: both ends know.
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
 async fn bind() -> UdpSocket {
     let socket = gantz_transport::quic::bind(([127, 0, 0, 1], 0).into()).unwrap();
     socket.set_nonblocking(true).unwrap();
-    UdpSocket::from_std(socket).unwrap()
+    let socket = UdpSocket::from_std(socket).unwrap();
+    // Until then tokio would take it for full.
+    socket.writable().await.unwrap();
+    socket
 }
 
 /// Takes what agents send.

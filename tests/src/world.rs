@@ -120,7 +120,7 @@ impl Builder {
         let token = canary::token();
         let target = format!("http://{}", server.address()).parse().unwrap();
         let link = match self.weather {
-            Some(weather) => Some(Link::new(relay.agent_addr(), weather).await),
+            Some(weather) => Some(Link::new(relay.agent_addr(), relay.edge_addr(), weather).await),
             None => None,
         };
         let reached = link.as_ref().map_or_else(|| relay.agent_addr(), Link::address);

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
 use clap::builder::BoolishValueParser;
+use clap::{Args, ValueEnum};
 use gantz_cli::{LogFormat, verbosity};
 use gantz_shared::control::Secret;
 use http::{HeaderName, HeaderValue};
@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::lifetime::Lifetime;
 use super::snippet::Snippet;
-use crate::config::RelayAddress;
+use crate::config::{RelayAddress, Transports};
 use crate::upstream::Target;
 
 /// See the module's head. What can be switched on is an option, so that the environment can say no where a file says
@@ -38,6 +38,9 @@ pub(super) struct RunArgs {
     /// The relay [default: one inside this process, for this machine only]
     #[arg(long, env = "GANTZ_RELAY", value_name = "HOST[:PORT]")]
     pub(super) relay: Option<RelayAddress>,
+    /// What carries the tunnel: QUIC, TLS over TCP, or what gets through [default: auto]
+    #[arg(long, env = "GANTZ_TRANSPORT", value_enum, value_name = "TRANSPORT")]
+    pub(super) transport: Option<TransportArg>,
     /// The relay's access key
     #[arg(long, env = "GANTZ_KEY", hide_env_values = true, value_name = "KEY", value_parser = secret)]
     pub(super) key: Option<Secret>,
@@ -87,6 +90,28 @@ pub(super) struct RunArgs {
     /// Say more; twice: say everything (the variable: 0, 1 or 2)
     #[arg(short, long, env = "GANTZ_VERBOSE", action = clap::ArgAction::Count, value_parser = verbosity)]
     pub(super) verbose: u8,
+}
+
+/// What may carry the tunnel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum TransportArg {
+    /// QUIC, and TCP where UDP does not get through
+    Auto,
+    /// QUIC, over UDP
+    Quic,
+    /// TLS over TCP
+    Tcp,
+}
+
+impl From<TransportArg> for Transports {
+    fn from(arg: TransportArg) -> Self {
+        match arg {
+            TransportArg::Auto => Self::Auto,
+            TransportArg::Quic => Self::Quic,
+            TransportArg::Tcp => Self::Tcp,
+        }
+    }
 }
 
 /// Who may call.

@@ -18,6 +18,14 @@ pub(super) fn open(error: &OpenError, relay: &RelayAddress) -> Failure {
             "check that the relay runs, and that UDP port {} is open on the way",
             relay.port
         )),
+        OpenError::Connect(ConnectError::TcpTimeout) => unreachable(format!(
+            "check that the relay runs, and that TCP port {} is open on the way",
+            relay.port
+        )),
+        OpenError::Blocked { .. } => unreachable(format!(
+            "check that the relay runs, and that port {} is open on the way: over UDP, or at least over TCP",
+            relay.port
+        )),
         OpenError::Connect(ConnectError::Certificate(_)) => {
             unreachable("--relay-ca FILE with that relay's ca.pem if it has a CA of its own, else --relay with the name in its certificate".into())
         }

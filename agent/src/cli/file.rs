@@ -10,7 +10,7 @@ use gantz_shared::failure::{Exit, Failure};
 use serde::Deserialize;
 use serde_saphyr::Error;
 
-use super::args::{Auth, RunArgs, address, duration, header, host, origin};
+use super::args::{Auth, RunArgs, TransportArg, address, duration, header, host, origin};
 use super::call_log;
 use super::said::{Layer, Said};
 use super::snippet::Snippet;
@@ -30,6 +30,7 @@ struct File {
     token: Option<Secret>,
     token_ttl: Option<String>,
     relay: Option<String>,
+    transport: Option<TransportArg>,
     key: Option<Secret>,
     name: Option<String>,
     relay_ca: Option<PathBuf>,
@@ -91,6 +92,7 @@ impl Fill<'_> {
         self.one("token", &mut args.token, file.token, as_it_is)?;
         self.one("token_ttl", &mut args.token_ttl, file.token_ttl, |text| text.parse().map(Some))?;
         self.one("relay", &mut args.relay, file.relay, |text| text.parse().map(Some))?;
+        self.one("transport", &mut args.transport, file.transport, as_it_is)?;
         self.one("key", &mut args.key, file.key, as_it_is)?;
         self.one("name", &mut args.name, file.name, as_it_is)?;
         self.one("relay_ca", &mut args.relay_ca, file.relay_ca, |path| Ok(Some(folder.join(path))))?;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::snippet::{self, Snippet};
 use crate::agent::Event;
+use crate::tunnel::{Carried, Transport};
 
 /// See the module's head.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +30,7 @@ pub(super) struct Ready<'a> {
     pub(super) token: Option<&'a Token>,
     /// Seconds since 1970 by the relay's clock; `None`: never.
     pub(super) expires_at: Option<u64>,
+    pub(super) transport: Transport,
     /// How long that is from now; `None`: for ever.
     pub(super) life: Option<Duration>,
     pub(super) print_config: Option<Snippet>,
@@ -55,6 +57,7 @@ impl Printer {
                 "token": ready.token.map(Token::reveal),
                 "name": ready.name,
                 "expires_at": ready.expires_at.map(timestamp),
+                "transport": ready.transport.to_string(),
             }));
         }
         say("\n");
@@ -88,12 +91,20 @@ impl Printer {
         match event {
             Event::Reconnecting { reason } if self.json => line(&json!({ "event": "reconnecting", "reason": reason })),
             Event::Reconnecting { reason } => self.note(&format!("tunnel lost ({reason}); reconnecting …")),
-            Event::Reconnected(welcome) if self.json => line(&json!({
+            Event::Reconnected(welcome, carried) if self.json => line(&json!({
                 "event": "reconnected",
                 "url": format!("{}{path}", welcome.url),
                 "name": welcome.name,
+                "transport": carried.by.to_string(),
             })),
-            Event::Reconnected(welcome) => self.note(&format!("reconnected: {}{path}", welcome.url)),
+            Event::Reconnected(welcome, carried) => {
+                self.note(&format!("reconnected: {}{path}", welcome.url));
+                self.carried(carried);
+            }
+            Event::Moved(_, carried) if self.json => {
+                line(&json!({ "event": "moved", "transport": carried.by.to_string() }));
+            }
+            Event::Moved(_, carried) => self.note(&format!("the tunnel goes over {carried} now; nothing was cut")),
             Event::Renewed(_) => {}
             Event::Request { .. } if !self.log_requests => {}
             Event::Request { method, path, status, took } if self.json => line(&json!({
@@ -107,6 +118,13 @@ impl Printer {
                 let status = status.map_or_else(|| "–".to_owned(), |status| status.as_u16().to_string());
                 self.note(&format!("{method} {path} {status} {} ms", took.as_millis()));
             }
+        }
+    }
+
+    /// What carries the tunnel, where it is not what comes first.
+    pub(super) fn carried(self, carried: &Carried) {
+        if carried.by == Transport::Tcp {
+            self.note(&format!("the tunnel goes over {carried}"));
         }
     }
 

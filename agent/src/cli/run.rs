@@ -99,6 +99,7 @@ async fn open(args: RunArgs, tunnel: &Tunnel, calls: Calls, printer: Printer) ->
         }
     };
     let config = Config {
+        transports: args.transport.map(Into::into).unwrap_or_default(),
         access_key: args.key.clone(),
         name: args.name.clone(),
         resume: tunnel.ticket(),
@@ -118,7 +119,10 @@ async fn open(args: RunArgs, tunnel: &Tunnel, calls: Calls, printer: Printer) ->
     let observer = Arc::new({
         let known = known.clone();
         move |event: &crate::Event| {
-            if let crate::Event::Reconnected(welcome) | crate::Event::Renewed(welcome) = event {
+            if let crate::Event::Reconnected(welcome, _)
+            | crate::Event::Moved(welcome, _)
+            | crate::Event::Renewed(welcome) = event
+            {
                 opened.send_replace(Some(welcome.clone()));
             }
             printer.event(event, known.get().map_or("", String::as_str));
@@ -156,12 +160,16 @@ async fn open(args: RunArgs, tunnel: &Tunnel, calls: Calls, printer: Printer) ->
     #[cfg(unix)]
     let _control = control(&agent, &config, keeper.clone(), path, &url, printer);
     tunnel.compare(&welcome, credentials.origin, printer);
+    let carried = agent.carried();
+    let transport = carried.borrow().by;
+    printer.carried(&carried.borrow());
     let expires_at = agent.tokens().first().and_then(|first| first.expires);
     printer.ready(&Ready {
         url: &url,
         name: welcome.name.as_str(),
         token: credentials.token.as_ref(),
         life: credentials::left(&args, credentials.origin, expires_at),
+        transport,
         expires_at,
         print_config: args.print_config,
         demo: args.demo == Some(true),
@@ -191,11 +199,13 @@ fn control(
         pid: std::process::id(),
         tokens: (!config.policy.open).then_some(0),
         calls: 0,
+        transport: String::new(),
     };
     let books = control::Books {
         tokens: agent.tokens().clone(),
         keeper,
         tools: agent.tools().clone(),
+        carried: agent.carried(),
         upstream: agent.upstream().clone(),
         // It comes out of a URL, or is one of ours.
         path: path.parse().unwrap_or(PathAndQuery::from_static("/")),

@@ -27,7 +27,7 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
     } else if running.is_empty() {
         say("  no tunnel is running; gantz run --auth 8090 opens one\n");
     } else {
-        let mut table = Table::new(["NAME", "URL", "SERVER", "RELAY", "TOKENS", "CALLS", "PID"]);
+        let mut table = Table::new(["NAME", "URL", "SERVER", "RELAY", "TOKENS", "CALLS", "PID", "TRANSPORT"]);
         for running in running {
             let tunnel = running.tunnel;
             table.row([
@@ -38,6 +38,7 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
                 tunnel.tokens.map_or_else(|| "open".into(), |tokens| tokens.to_string()),
                 tunnel.calls.to_string(),
                 tunnel.pid.to_string(),
+                tunnel.transport,
             ]);
         }
         print(&table.to_string());

@@ -82,6 +82,8 @@ pub struct Tunnel {
     pub tokens: Option<usize>,
     /// Calls with any of them.
     pub calls: u64,
+    /// What carries it, and why that.
+    pub transport: String,
 }
 
 /// A new token.

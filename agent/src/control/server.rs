@@ -8,6 +8,7 @@ use gantz_shared::control::Secret;
 use http::uri::PathAndQuery;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
@@ -17,6 +18,7 @@ use super::place::Place;
 use crate::kept::Keeper;
 use crate::permissions::ToolBook;
 use crate::tokens::{Book, Changed, Listed};
+use crate::tunnel::Carried;
 use crate::upstream::{Upstream, tools};
 
 /// What commands ask for and change.
@@ -28,6 +30,8 @@ pub struct Books {
     pub keeper: Option<Arc<Keeper>>,
     /// What is known of the local server's tools.
     pub tools: Arc<ToolBook>,
+    /// What carries the tunnel.
+    pub carried: watch::Receiver<Carried>,
     /// The local server, and where it speaks MCP.
     pub upstream: Arc<Upstream>,
     /// See [`upstream`](Self::upstream).
@@ -125,6 +129,7 @@ async fn answer(command: Command, tunnel: &Tunnel, books: &Books) -> Answer {
             return Answer::Status(Tunnel {
                 tokens: tunnel.tokens.map(|_| tokens.len()),
                 calls: tokens.iter().map(|token| token.calls).sum(),
+                transport: books.carried.borrow().to_string(),
                 ..tunnel.clone()
             });
         }

@@ -7,26 +7,37 @@ use gantz_shared::control::{FromAgent, FromRelay, Hello, Policy, Refused, Secret
 use gantz_shared::limits::HANDSHAKE_DEADLINE;
 use gantz_shared::reset::CloseCode;
 use gantz_transport::control::{self, channel};
-use gantz_transport::quic::Dialer;
 use gantz_transport::{ConnectError, Dropped};
 use rustls::{ClientConfig, RootCertStore};
 
 use super::Session;
-use crate::config::{Config, RelayAddress, Trust};
+use super::connect::{Dialled, connect};
+use crate::config::{Config, RelayAddress, Transports, Trust};
 use crate::tokens::Book;
 
-/// Opens a tunnel; with the ticket of an earlier one, under its name. Done or failed within
+/// What is opened, besides what the configuration says.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// The ticket of an earlier tunnel: under its name.
+    pub resume: Option<Secret>,
+    /// That earlier tunnel is still open, and is to go on until nothing is left to do there.
+    pub moves: bool,
+    /// What may carry it.
+    pub transports: Transports,
+}
+
+/// Opens a tunnel. Done or failed within
 /// [`HANDSHAKE_DEADLINE`] for each of the relay's addresses, and as long again for the greeting.
 ///
 /// # Errors
 /// [`OpenError`]
-pub async fn open(config: &Config, tokens: &Book, resume: Option<Secret>) -> Result<Session, OpenError> {
+pub async fn open(config: &Config, tokens: &Book, opening: &Opening) -> Result<Session, OpenError> {
     let addresses = resolve(&config.relay).await?;
     let tls = client_config(&config.trust)?;
     let mut last = OpenError::Unresolved("it has no address".into());
     for address in addresses {
-        match open_at(config, tokens, address, tls.clone(), resume.clone()).await {
-            Err(error @ (OpenError::Connect(_) | OpenError::Socket(_))) => last = error,
+        match open_at(config, tokens, address, tls.clone(), opening).await {
+            Err(error @ (OpenError::Connect(_) | OpenError::Socket(_) | OpenError::Blocked { .. })) => last = error,
             other => return other,
         }
     }
@@ -71,10 +82,11 @@ async fn open_at(
     tokens: &Book,
     address: SocketAddr,
     tls: ClientConfig,
-    resume: Option<Secret>,
+    opening: &Opening,
 ) -> Result<Session, OpenError> {
-    let dialer = Dialer::new(address).map_err(|error| OpenError::Socket(error.to_string()))?;
-    let connection = dialer.connect(address, &config.relay.host, tls).await?;
+    // Boxed: most of what a handshake is made of, which a tunnel that is open need not carry.
+    let connecting = Box::pin(connect(opening.transports, address, &config.relay.host, tls));
+    let Dialled { dialer, connection, carried } = connecting.await?;
     let greeting = async {
         let stream = connection.open(Dropped::CONTROL).await.map_err(|lost| OpenError::Greeting(lost.to_string()))?;
         let (mut sender, mut receiver) = channel(stream);
@@ -83,7 +95,8 @@ async fn open_at(
             agent: concat!("gantz/", env!("CARGO_PKG_VERSION")).to_owned(),
             access_key: config.access_key.clone(),
             wanted_name: config.name.clone(),
-            resume,
+            resume: opening.resume.clone(),
+            moves: opening.moves,
             policy: Policy { tokens: entries, ..config.policy.clone() },
         };
         sender.send(&FromAgent::Hello(hello)).await?;
@@ -101,9 +114,9 @@ async fn open_at(
     let (sender, receiver, welcome, generation) = tokio::time::timeout(HANDSHAKE_DEADLINE, greeting)
         .await
         .map_err(|_| OpenError::Greeting(format!("no welcome within {} s", HANDSHAKE_DEADLINE.as_secs())))??;
-    tracing::debug!(name = %welcome.name, relay = welcome.relay, %address, "tunnel opened");
+    tracing::debug!(name = %welcome.name, relay = welcome.relay, %address, %carried, "tunnel opened");
     tokens.applied(generation, &welcome.lives);
-    Ok(Session::new(dialer, connection, sender, receiver, welcome, generation))
+    Ok(Session::new(dialer, connection, carried, (sender, receiver), welcome, generation))
 }
 
 /// Why there is no tunnel.
@@ -119,9 +132,17 @@ pub enum OpenError {
     /// No UDP socket on this side.
     #[error("no UDP socket: {0}")]
     Socket(String),
-    /// The QUIC handshake failed.
+    /// The handshake failed.
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    /// Nothing came back over UDP, and over TCP it does not go either.
+    #[error("{udp}; over TCP: {tcp}")]
+    Blocked {
+        /// What happened over UDP.
+        udp: String,
+        /// What happened over TCP.
+        tcp: ConnectError,
+    },
     /// The relay did not greet back.
     #[error("{0}")]
     Greeting(String),

@@ -1,9 +1,11 @@
 //! The relay's side of the agent: opening a tunnel, and serving what comes through it.
 
 mod answer;
+mod connect;
 mod dial;
 mod request;
 mod session;
 
-pub use dial::{OpenError, open};
-pub use session::{Ended, Session, Work};
+pub use connect::{Carried, Transport};
+pub use dial::{OpenError, Opening, open};
+pub use session::{Ended, Session, Signs, Work};

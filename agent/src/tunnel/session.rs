@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
-use gantz_shared::control::{FromAgent, FromRelay, Secret, Welcome};
+use gantz_shared::control::{FromAgent, FromRelay, Welcome};
 use gantz_shared::reset::{CloseCode, StreamCode};
 use gantz_transport::control::{ControlReceiver, ControlSender, Error};
-use gantz_transport::quic::Dialer;
 use gantz_transport::{Connection, Dropped, Lost};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::connect::{Carried, Dialer};
 use super::request;
 use crate::agent::{self, Observer};
 use crate::calls::Calls;
-use crate::config::GRACE;
+use crate::config::{GRACE, MOVED_IDLE};
 use crate::permissions::{Room, ToolBook};
 use crate::tokens::Book;
 use crate::upstream::Upstream;
@@ -23,9 +24,11 @@ use crate::upstream::Upstream;
 pub struct Session {
     dialer: Dialer,
     connection: Connection,
+    carried: Carried,
     sender: ControlSender,
     receiver: ControlReceiver,
-    welcome: Welcome,
+    /// With the newest ticket.
+    welcome: watch::Sender<Welcome>,
     /// The generation of tokens that the relay was told.
     told: u64,
 }
@@ -46,19 +49,34 @@ pub struct Work {
     pub observer: Observer,
 }
 
+/// What a session is told, and tells, while it serves.
+#[derive(Debug, Clone, Default)]
+pub struct Signs {
+    /// To it: stop; requests in flight may go on for [`GRACE`].
+    pub stop: CancellationToken,
+    /// To it: stop at once.
+    pub cut: CancellationToken,
+    /// To it: the tunnel has another connection now; what was begun here ends here.
+    pub moved: CancellationToken,
+    /// From it: the relay is going to close the connection, and a new one can be opened.
+    pub leaving: CancellationToken,
+}
+
+/// Waits until the tunnel has moved, and a while longer.
+async fn quiet(moved: &CancellationToken) {
+    moved.cancelled().await;
+    tokio::time::sleep(MOVED_IDLE).await;
+}
+
 /// How a tunnel ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ended {
     /// This side said goodbye.
     Stopped,
-    /// The connection is lost, or the relay closed it; a new one may go on where it stopped.
-    Lost {
-        /// What is said about it.
-        reason: String,
-        /// The newest ticket for its name.
-        ticket: Secret,
-    },
+    /// The connection is lost, or the relay closed it; a new one may go on where it stopped. With what is said
+    /// about it.
+    Lost(String),
     /// Another agent of the same right has the name now: coming back would only be a fight.
     Replaced,
 }
@@ -67,22 +85,29 @@ impl Session {
     pub(super) fn new(
         dialer: Dialer,
         connection: Connection,
-        sender: ControlSender,
-        receiver: ControlReceiver,
+        carried: Carried,
+        (sender, receiver): (ControlSender, ControlReceiver),
         welcome: Welcome,
         told: u64,
     ) -> Self {
-        Self { dialer, connection, sender, receiver, welcome, told }
+        Self { dialer, connection, carried, sender, receiver, welcome: watch::Sender::new(welcome), told }
     }
 
-    /// What the relay opened.
+    /// What carries the tunnel.
     #[must_use]
-    pub fn welcome(&self) -> &Welcome {
-        &self.welcome
+    pub fn carried(&self) -> &Carried {
+        &self.carried
     }
 
-    /// Serves until the tunnel ends, or until `stop`; requests in flight may then go on for [`GRACE`], or until `cut`.
-    pub async fn serve(mut self, work: &Arc<Work>, stop: &CancellationToken, cut: &CancellationToken) -> Ended {
+    /// What the relay opened, now and with the tickets that come later.
+    #[must_use]
+    pub fn welcome(&self) -> watch::Receiver<Welcome> {
+        self.welcome.subscribe()
+    }
+
+    /// Serves until the tunnel ends or has to.
+    pub async fn serve(mut self, work: Arc<Work>, signs: Signs) -> Ended {
+        let Signs { stop, cut, moved, leaving } = &signs;
         let mut requests = JoinSet::new();
         loop {
             tokio::select! {
@@ -90,7 +115,7 @@ impl Session {
                     Ok((send, recv)) => {
                         requests.spawn(request::serve(send, recv, work.clone()));
                     }
-                    Err(lost) => return self.ended(&lost),
+                    Err(lost) => return Self::ended(&lost),
                 },
                 Some(done) = requests.join_next() => {
                     if let Err(error) = done {
@@ -100,15 +125,17 @@ impl Session {
                 message = self.receiver.receive() => match message {
                     Ok(Some(FromRelay::Draining { deadline_secs })) => {
                         tracing::info!(deadline_secs, "the relay is going to restart");
+                        leaving.cancel();
                     }
                     Ok(Some(FromRelay::Ticket { resume })) => {
-                        self.welcome.resume = resume;
-                        (work.observer)(&agent::Event::Renewed(self.welcome.clone()));
+                        self.welcome.send_modify(|welcome| welcome.resume = resume);
+                        let renewed = agent::Event::Renewed(self.welcome.borrow().clone());
+                        (work.observer)(&renewed);
                     }
                     Ok(Some(FromRelay::TokensApplied { generation, lives })) => work.tokens.applied(generation, &lives),
                     Ok(Some(other)) => tracing::debug!(?other, "unexpected control message"),
                     Ok(None) => return self.violated("the control stream ended"),
-                    Err(Error::Read(_)) => return self.ended(&self.connection.closed().await),
+                    Err(Error::Read(_)) => return Self::ended(&self.connection.closed().await),
                     Err(error) => return self.violated(&error.to_string()),
                 },
                 () = work.tokens.untold(self.told) => {
@@ -116,10 +143,12 @@ impl Session {
                     self.told = generation;
                     if let Err(error) = self.sender.send(&FromAgent::SetTokens { generation, tokens }).await {
                         tracing::debug!(%error, "tokens not told");
-                        return self.ended(&self.connection.closed().await);
+                        return Self::ended(&self.connection.closed().await);
                     }
                 }
                 () = stop.cancelled() => break,
+                // The relay may just have chosen this connection for one more.
+                () = quiet(moved), if requests.is_empty() => break,
             }
         }
         self.leave(requests, cut).await;
@@ -160,17 +189,13 @@ impl Session {
 
     fn violated(&self, why: &str) -> Ended {
         self.connection.close(CloseCode::Protocol, why);
-        self.lost(why.to_owned())
+        Ended::Lost(why.to_owned())
     }
 
-    fn ended(&self, lost: &Lost) -> Ended {
+    fn ended(lost: &Lost) -> Ended {
         match lost {
             Lost::Closed { code: Some(CloseCode::Replaced), .. } => Ended::Replaced,
-            other => self.lost(other.to_string()),
+            other => Ended::Lost(other.to_string()),
         }
-    }
-
-    fn lost(&self, reason: String) -> Ended {
-        Ended::Lost { reason, ticket: self.welcome.resume.clone() }
     }
 }

@@ -1,10 +1,11 @@
-//! One connection of the public: TLS, then HTTP/1.1 or HTTP/2 **by ALPN**, each with its deadlines. A builder that
-//! guesses the version from the first bytes would have none while it guesses.
+//! One connection of the public: TLS, then HTTP/1.1 or HTTP/2 **by ALPN**, each with its deadlines, or an agent that
+//! cannot come over UDP. A builder that guesses the version from the first bytes would have no deadline while it guesses.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use gantz_transport::tcp;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -14,6 +15,7 @@ use super::http1::Listener;
 use super::interim::Interim;
 use super::{Edge, http1, http2};
 use crate::config::NEAR_SEND_BUFFER;
+use crate::tunnels::OverTcp;
 
 /// What a listener's connections speak.
 #[derive(Clone)]
@@ -63,6 +65,7 @@ pub(super) async fn serve(
         tracing::debug!(%peer, %error, "connection was gone before it began");
         return;
     }
+    let from = peer;
     let peer = Peer { address: peer.ip(), sni: None, interim: None };
     match transport {
         Transport::Plain => http1::serve(stream, peer, edge, stop, Listener::Edge).await,
@@ -76,7 +79,12 @@ pub(super) async fn serve(
             };
             let session = stream.get_ref().1;
             let sni = session.server_name().map(Arc::from);
-            let is_http2 = session.alpn_protocol() == Some(b"h2");
+            let alpn = session.alpn_protocol();
+            if alpn == Some(tcp::ALPN) {
+                // From here on it is no connection of the public.
+                return edge.agents.enter(OverTcp { stream, peer: from });
+            }
+            let is_http2 = alpn == Some(b"h2");
             let peer = Peer { sni, ..peer };
             if is_http2 {
                 // Boxed: most of what a connection is made of, which those of HTTP/1.1 need not carry.

@@ -44,6 +44,7 @@ use crate::config::{Config, MAX_GUESSERS, MAX_HELD, MAX_STRANGERS, PublicOrigin}
 use crate::directory::Directory;
 use crate::rates::{Guesses, Strangers};
 use crate::sources::{Place, Sources, TooMany};
+use crate::tunnels::Door;
 
 /// What every connection of the public shares.
 pub(crate) struct Edge {
@@ -61,6 +62,8 @@ pub(crate) struct Edge {
     strangers: Strangers,
     /// Requests that may still wait for an absent agent.
     held: Semaphore,
+    /// Where agents go that come over TCP.
+    agents: Door,
     /// What the relay says on its own name.
     apex: Router,
     /// What outlives its request: upgraded streams, and the reading over of bodies that nobody wanted.
@@ -68,7 +71,13 @@ pub(crate) struct Edge {
 }
 
 impl Edge {
-    pub(crate) fn new(config: Config, public: PublicOrigin, directory: Arc<dyn Directory>, audit: Log) -> Arc<Self> {
+    pub(crate) fn new(
+        config: Config,
+        public: PublicOrigin,
+        directory: Arc<dyn Directory>,
+        audit: Log,
+        agents: Door,
+    ) -> Arc<Self> {
         Arc::new(Self {
             apex: apex::router(&config.domain),
             guesses: Guesses::new(config.rates.guess, MAX_GUESSERS),
@@ -76,6 +85,7 @@ impl Edge {
             connections: Arc::new(Semaphore::new(config.limits.connections)),
             sources: Sources::new(config.limits.connections_per_source),
             config,
+            agents,
             public,
             directory,
             audit,

@@ -92,7 +92,8 @@ impl Greeter {
             let tunnel =
                 Tunnel::new(name, access_key, connection, policy, &self.unread, &self.rates, self.limits.requests);
             self.directory.claim(&tunnel, right).map(|ghost| {
-                if let Some(ghost) = ghost {
+                // An agent that moves closes it itself, when what was begun there has ended.
+                if let Some(ghost) = ghost.filter(|_| !hello.moves) {
                     ghost.close(CloseCode::Replaced, "the same agent opened a newer tunnel of this name");
                 }
                 (tunnel, right)

@@ -1,61 +1,142 @@
-//! Takes agents' connections in: permits before work.
+//! Takes agents' connections in, whatever carries them: permits before work.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gantz_shared::reset::CloseCode;
-use gantz_transport::quic::Listener;
+use gantz_transport::quic::{Incoming, Listener};
+use gantz_transport::{ConnectError, Connection, tcp};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use super::{Greeter, session};
-use crate::sources::Sources;
+use crate::sources::{Place, Sources};
+
+/// Agents that have come over TCP and wait to be taken in; more are turned away.
+const WAITING: usize = 64;
+
+/// An agent that has come over TCP, where the public does, too; TLS has agreed on [`tcp::ALPN`].
+pub(crate) struct OverTcp {
+    pub(crate) stream: TlsStream<TcpStream>,
+    pub(crate) peer: SocketAddr,
+}
+
+/// Where agents go that have come over TCP.
+#[derive(Clone)]
+pub(crate) struct Door(mpsc::Sender<OverTcp>);
+
+/// The door, and what is behind it.
+pub(crate) fn door() -> (Door, mpsc::Receiver<OverTcp>) {
+    let (sender, receiver) = mpsc::channel(WAITING);
+    (Door(sender), receiver)
+}
+
+impl Door {
+    /// Lets an agent in. It is turned away where too many wait, or where the relay stops.
+    pub(crate) fn enter(&self, agent: OverTcp) {
+        if let Err(error) = self.0.try_send(agent) {
+            tracing::debug!(%error, "agent over TCP turned away");
+        }
+    }
+}
 
 /// Serves agents until `stop`, then tells them, and closes what is left at `cut`.
 pub(crate) async fn serve(
-    listener: Listener,
+    (listener, mut over_tcp): (Listener, mpsc::Receiver<OverTcp>),
     greeter: Arc<Greeter>,
     stop: CancellationToken,
     cut: CancellationToken,
     drain_secs: u64,
 ) {
     let mut sessions = JoinSet::new();
-    let (max_tunnels, max_handshakes) = (greeter.limits.tunnels, greeter.limits.handshakes);
-    let shaking = Arc::new(AtomicUsize::new(0));
-    let sources = Sources::new(max_handshakes);
+    let acceptor = Arc::new(tcp::Acceptor::default());
+    let hall = Hall {
+        shaking: Arc::default(),
+        sources: Sources::new(greeter.limits.handshakes),
+        greeter,
+        stop: stop.clone(),
+        drain_secs,
+    };
     loop {
-        let incoming = tokio::select! {
-            incoming = listener.accept() => incoming,
-            Some(_) = sessions.join_next() => continue,
+        tokio::select! {
+            incoming = listener.accept() => {
+                let Some(incoming) = incoming else { break };
+                if let Some((incoming, place)) = hall.admit(incoming, sessions.len()) {
+                    let peer = incoming.remote_address();
+                    sessions.spawn(hall.receive(incoming.accept(), peer, place));
+                }
+            }
+            Some(OverTcp { stream, peer }) = over_tcp.recv() => {
+                // Who has shaken hands over TCP has its address.
+                if sessions.len() < hall.greeter.limits.tunnels && let Ok(place) = hall.sources.enter(peer.ip()) {
+                    let acceptor = acceptor.clone();
+                    let connecting = async move { acceptor.accept(stream, peer).await };
+                    sessions.spawn(hall.receive(connecting, peer, Some(place)));
+                }
+            }
+            Some(_) = sessions.join_next() => {}
             () = stop.cancelled() => break,
-        };
-        let Some(incoming) = incoming else { break };
-        if sessions.len() >= max_tunnels {
-            incoming.refuse();
-            continue;
         }
-        if !incoming.is_validated() && shaking.load(Ordering::Relaxed) >= max_handshakes {
-            incoming.retry();
-            continue;
-        }
-        // An address counts when it is proven: anybody can write another's into a packet.
-        let place = incoming.is_validated().then(|| sources.enter(incoming.remote_address().ip())).transpose();
-        let Ok(place) = place else {
-            incoming.refuse();
-            continue;
-        };
-        let (greeter, stop, shaking) = (greeter.clone(), stop.clone(), shaking.clone());
-        shaking.fetch_add(1, Ordering::Relaxed);
-        sessions.spawn(async move {
-            session::run(incoming, &greeter, &stop, drain_secs, || {
-                shaking.fetch_sub(1, Ordering::Relaxed);
-                drop(place);
-            })
-            .await;
-        });
     }
     // New agents are turned away from here on: nobody accepts them.
+    drop(over_tcp);
     cut.cancelled().await;
-    listener.close(CloseCode::ShuttingDown, "the relay is shutting down").await;
+    let reason = "the relay is shutting down";
+    let (code, acceptor) = (CloseCode::ShuttingDown, acceptor);
+    tokio::join!(listener.close(code, reason), acceptor.close(code, reason));
     while sessions.join_next().await.is_some() {}
+}
+
+/// Where agents are that have not been greeted.
+struct Hall {
+    greeter: Arc<Greeter>,
+    shaking: Arc<AtomicUsize>,
+    sources: Sources,
+    stop: CancellationToken,
+    drain_secs: u64,
+}
+
+impl Hall {
+    /// Whether an agent may shake hands while there are so many others.
+    fn admit(&self, incoming: Incoming, sessions: usize) -> Option<(Incoming, Option<Place>)> {
+        let limits = &self.greeter.limits;
+        if sessions >= limits.tunnels {
+            incoming.refuse();
+            return None;
+        }
+        if !incoming.is_validated() && self.shaking.load(Ordering::Relaxed) >= limits.handshakes {
+            incoming.retry();
+            return None;
+        }
+        // An address counts when it is proven: anybody can write another's into a packet.
+        let place = incoming.is_validated().then(|| self.sources.enter(incoming.remote_address().ip())).transpose();
+        let Ok(place) = place else {
+            incoming.refuse();
+            return None;
+        };
+        Some((incoming, place))
+    }
+
+    /// Runs the agent's session; its `place` here is free when it has been greeted.
+    fn receive(
+        &self,
+        connecting: impl Future<Output = Result<Connection, ConnectError>> + Send + 'static,
+        peer: SocketAddr,
+        place: Option<Place>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let (greeter, stop, shaking) = (self.greeter.clone(), self.stop.clone(), self.shaking.clone());
+        let drain_secs = self.drain_secs;
+        shaking.fetch_add(1, Ordering::Relaxed);
+        async move {
+            let greeted = || {
+                shaking.fetch_sub(1, Ordering::Relaxed);
+                drop(place);
+            };
+            session::run(connecting, peer, &greeter, &stop, drain_secs, greeted).await;
+        }
+    }
 }

@@ -8,7 +8,7 @@ mod tokens;
 mod tunnel;
 mod unread;
 
-pub(crate) use listener::serve;
+pub(crate) use listener::{Door, OverTcp, door, serve};
 pub(crate) use ticket::{KeyDigest, Tickets, rotate as rotate_tickets};
 pub(crate) use tokens::{Admission, Token};
 pub(crate) use tunnel::{OpenError, Stream, Tunnel};

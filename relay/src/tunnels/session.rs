@@ -1,5 +1,6 @@
 //! The life of one tunnel: handshake, control messages, end.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -7,8 +8,7 @@ use gantz_shared::control::{self, FromAgent, FromRelay};
 use gantz_shared::limits::HANDSHAKE_DEADLINE;
 use gantz_shared::reset::CloseCode;
 use gantz_transport::control::{ControlReceiver, ControlSender, Error, channel};
-use gantz_transport::quic::Incoming;
-use gantz_transport::{Connection, Dropped, Lost};
+use gantz_transport::{ConnectError, Connection, Dropped, Lost};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -18,18 +18,18 @@ use crate::config::CLOCK_LOOK;
 use crate::directory::Departure;
 use crate::sources::Place;
 
-/// Runs one agent's connection from its first packet to its end. `greeted` is called when the handshake is over,
-/// however it ended.
+/// Runs one agent's connection from its beginning to its end. `greeted` is called when the handshake is over, however
+/// it ended.
 pub(super) async fn run(
-    incoming: Incoming,
+    connecting: impl Future<Output = Result<Connection, ConnectError>>,
+    peer: SocketAddr,
     greeter: &Greeter,
     stop: &CancellationToken,
     drain_secs: u64,
     greeted: impl FnOnce(),
 ) {
-    let peer = incoming.remote_address();
     let deadline = Instant::now() + HANDSHAKE_DEADLINE;
-    let session = shake_hands(incoming, greeter, deadline).await;
+    let session = shake_hands(connecting, peer, greeter, deadline).await;
     greeted();
     let Some(Session { connection, tunnel, mut sender, mut receiver, place }) = session else {
         tracing::debug!(%peer, "no tunnel came about");
@@ -76,10 +76,14 @@ struct Session {
     place: Option<Place>,
 }
 
-/// From the first packet to `welcome`, or to the end of the connection.
-async fn shake_hands(incoming: Incoming, greeter: &Greeter, deadline: Instant) -> Option<Session> {
-    let peer = incoming.remote_address();
-    let connection = match timeout_at(deadline, incoming.accept()).await {
+/// From the beginning to `welcome`, or to the end of the connection.
+async fn shake_hands(
+    connecting: impl Future<Output = Result<Connection, ConnectError>>,
+    peer: SocketAddr,
+    greeter: &Greeter,
+    deadline: Instant,
+) -> Option<Session> {
+    let connection = match timeout_at(deadline, connecting).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => {
             tracing::debug!(%peer, %error, "agent's handshake failed");

@@ -53,6 +53,7 @@ pub(crate) async fn claim(connection: Connection, name: Option<&str>) -> Result<
         access_key: Some(canary::access_key()),
         wanted_name: name.map(str::to_owned),
         resume: None,
+        moves: false,
         policy: world::policy(&canary::token()),
     };
     sender.send(&FromAgent::Hello(hello)).await.unwrap();

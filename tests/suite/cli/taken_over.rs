@@ -33,6 +33,7 @@ impl Twin {
             access_key: Some(canary::access_key()),
             wanted_name: Some(NAME.into()),
             resume: Some(resume),
+            moves: false,
             policy: Policy { open: true, ..Policy::default() },
         };
         sender.send(&FromAgent::Hello(hello)).await.unwrap();

@@ -43,6 +43,7 @@ pub(crate) fn hello() -> Hello {
         access_key: Some(canary::access_key()),
         wanted_name: None,
         resume: None,
+        moves: false,
         policy: Policy { open: true, ..Policy::default() },
     }
 }

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gantz_agent::{RelayAddress, calls::Calls, tokens::Book, tunnel, upstream::Upstream};
+use gantz_agent::{Agent, RelayAddress};
 use gantz_relay::Relay;
 use gantz_shared::control::Secret;
 use gantz_tests::world::{policy, trust};
 use gantz_tests::{Origin, World, canary, client, echo, relay, within};
-use tokio_util::sync::CancellationToken;
 
 use super::status::assert_failure;
 
@@ -58,29 +57,13 @@ async fn callers_are_held_and_then_told_that_the_agent_is_offline() {
 async fn an_agent_that_comes_back_within_the_hold_answers() {
     let world = LeftAlone::start(Duration::from_secs(20)).await;
     let held = tokio::spawn(world.call().body("patience").send());
-    let tokens = Arc::new(Book::new(world.config.policy.tokens.clone()));
-    let opening = tunnel::open(&world.config, &tokens, Some(world.ticket.clone()));
-    let session = within("the tunnel", opening).await.unwrap();
-    assert_eq!(session.welcome().url, world.url);
-    let stop = CancellationToken::new();
-    let serving = tokio::spawn({
-        let stop = stop.clone();
-        let upstream = Arc::new(Upstream::new(&world.config).unwrap());
-        let work = Arc::new(tunnel::Work {
-            upstream,
-            tokens,
-            tools: Arc::default(),
-            room: gantz_agent::permissions::Room::default(),
-            calls: Calls::default(),
-            observer: Arc::new(|_| {}),
-        });
-        async move { session.serve(&work, &stop, &CancellationToken::new()).await }
-    });
+    let config = gantz_agent::Config { resume: Some(world.ticket.clone()), ..world.config.clone() };
+    let agent = within("the tunnel", Agent::start(config, Arc::new(|_| {}))).await.unwrap();
+    assert_eq!(agent.welcome().url, world.url);
     let answer = within("the held call", held).await.unwrap().unwrap();
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.text().await.unwrap(), "patience");
-    stop.cancel();
-    within("goodbye", serving).await.unwrap();
+    within("goodbye", agent.shutdown()).await;
 }
 
 #[tokio::test]
