@@ -1,10 +1,11 @@
 //! A running agent: the tunnel, kept open until it is told to stop.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gantz_shared::control::{Secret, Welcome};
+use gantz_shared::control::Welcome;
 use http::{Method, StatusCode};
 use rand::RngExt;
 use tokio::sync::watch;
@@ -15,7 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::config::{BACKOFF_FIRST, BACKOFF_MAX, Config, QUIC_AGAIN_MAX, Transports};
 use crate::permissions::{Room, ToolBook};
 use crate::tokens::Book;
-use crate::tunnel::{self, Carried, Ended, OpenError, Opening, Session, Signs, Transport, Work};
+use crate::tunnel::{self, Carried, Ended, OpenError, Opening, Session, Signs, Transport, Whereabouts, Work};
 use crate::upstream::Upstream;
 
 /// Hears what happens; called from the agent's runtime, so it must not block.
@@ -188,6 +189,7 @@ impl fmt::Debug for Agent {
 struct Current {
     welcome: watch::Receiver<Welcome>,
     carried: Carried,
+    relay: SocketAddr,
     signs: Signs,
 }
 
@@ -200,7 +202,8 @@ impl Current {
 /// Lets a session serve; its task ends with it.
 fn start(session: Session, work: &Arc<Work>, Signs { stop, cut, .. }: &Signs) -> (Current, AbortOnDropHandle<Ended>) {
     let signs = Signs { stop: stop.clone(), cut: cut.clone(), ..Signs::default() };
-    let current = Current { welcome: session.welcome(), carried: session.carried().clone(), signs: signs.clone() };
+    let (welcome, carried) = (session.welcome(), session.carried().clone());
+    let current = Current { welcome, carried, relay: session.relay(), signs: signs.clone() };
     (current, AbortOnDropHandle::new(tokio::spawn(session.serve(work.clone(), signs))))
 }
 
@@ -230,7 +233,10 @@ async fn run(
             },
             session = better(&config, &work.tokens, &current) => {
                 let next = start(session, &work, &signs);
-                current.signs.moved.cancel();
+                // A relay that leaves closes the connection itself: it may still have requests for it.
+                if !current.signs.leaving.is_cancelled() {
+                    current.signs.moved.cancel();
+                }
                 left.spawn(std::mem::replace(&mut serving, next.1));
                 current = next.0;
                 carries.send_replace(current.carried.clone());
@@ -240,8 +246,7 @@ async fn run(
             Some(_) = left.join_next() => continue,
         };
         (work.observer)(&Event::Reconnecting { reason });
-        let ticket = current.welcome().resume;
-        let reopened = signs.stop.run_until_cancelled(reopen(&config, &work.tokens, &ticket)).await;
+        let reopened = signs.stop.run_until_cancelled(reopen(&config, &work.tokens, &current)).await;
         let session = match reopened {
             None => return Ok(()),
             Some(reopened) => reopened?,
@@ -253,7 +258,7 @@ async fn run(
 }
 
 /// A connection to move to, once there is a reason for one and it has come about: the relay is going to close this one, or
-/// the tunnel goes over TCP and QUIC gets through again. Cancel-safe.
+/// the tunnel goes over TCP, and the network is another, or QUIC gets through again. Cancel-safe.
 async fn better(config: &Config, tokens: &Book, current: &Current) -> Session {
     let is_second_best = current.carried.by == Transport::Tcp && config.transports == Transports::Auto;
     let quic_again = async {
@@ -265,8 +270,15 @@ async fn better(config: &Config, tokens: &Book, current: &Current) -> Session {
             }
         }
     };
+    let mut whereabouts = Whereabouts::new(current.relay);
     let elsewhere = async {
-        current.signs.leaving.cancelled().await;
+        tokio::select! {
+            () = current.signs.leaving.cancelled() => {}
+            // It cannot go on from another address; what was begun there may.
+            change = whereabouts.changed(), if current.carried.by == Transport::Tcp => {
+                tracing::debug!(change, "the tunnel gets another connection");
+            }
+        }
         let mut pauses = Pauses::new(BACKOFF_FIRST, BACKOFF_MAX);
         loop {
             if let Ok(session) = move_over(config, tokens, current, config.transports).await {
@@ -293,11 +305,18 @@ async fn move_over(
 }
 
 /// Tries until the tunnel is open again, or the relay refuses for good.
-async fn reopen(config: &Config, tokens: &Book, ticket: &Secret) -> Result<Session, OpenError> {
-    let opening = Opening { resume: Some(ticket.clone()), moves: false, transports: config.transports };
+async fn reopen(config: &Config, tokens: &Book, current: &Current) -> Result<Session, OpenError> {
+    let opening = Opening { resume: Some(current.welcome().resume), moves: false, transports: config.transports };
     let mut pauses = Pauses::new(BACKOFF_FIRST, BACKOFF_MAX);
+    let mut whereabouts = Whereabouts::new(current.relay);
     loop {
-        tokio::time::sleep(pauses.next()).await;
+        tokio::select! {
+            () = tokio::time::sleep(pauses.next()) => {}
+            change = whereabouts.changed() => {
+                tracing::debug!(change, "tried at once");
+                pauses = Pauses::new(BACKOFF_FIRST, BACKOFF_MAX);
+            }
+        }
         match tunnel::open(config, tokens, &opening).await {
             Ok(session) => return Ok(session),
             Err(error) if error.is_final() => return Err(error),

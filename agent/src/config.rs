@@ -10,6 +10,7 @@ use gantz_shared::limits::DEFAULT_PORT;
 use rustls::pki_types::CertificateDer;
 
 use crate::calls::Calls;
+use crate::fingerprint::Fingerprint;
 use crate::upstream::Target;
 
 /// How long requests in flight may go on after Ctrl-C.
@@ -28,6 +29,9 @@ pub const HEAD_START: Duration = Duration::from_millis(500);
 pub const QUIC_AGAIN_FIRST: Duration = Duration::from_secs(5);
 /// … each time after twice as long, and at least this often.
 pub const QUIC_AGAIN_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// How often it is looked whether this machine has another address, or has slept.
+pub const LOOK_AROUND: Duration = Duration::from_secs(1);
 
 /// A connection that the tunnel has moved away from is closed when nothing was to be done on it for so long.
 pub const MOVED_IDLE: Duration = Duration::from_secs(1);
@@ -151,4 +155,6 @@ pub enum Trust {
     System,
     /// These only, for a relay with a CA of its own.
     Only(Vec<CertificateDer<'static>>),
+    /// The one of this fingerprint only, which the relay sends.
+    Fingerprint(Fingerprint),
 }

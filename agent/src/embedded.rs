@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
-use gantz_relay::{Config, Domain, Relay, Routing, Sockets, StartError, TlsConfig};
+use gantz_relay::{Access, Config, Domain, Relay, Routing, Sockets, StartError, TlsConfig};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
@@ -66,9 +66,13 @@ pub fn start(listen: SocketAddr) -> Result<Embedded, EmbeddedError> {
     }
     let agents = gantz_transport::quic::bind((Ipv4Addr::LOCALHOST, 0).into()).map_err(failed)?;
     let domain = Domain::parse("localhost").map_err(|_| EmbeddedError::Certificate)?;
-    let config =
-        Config { routing: Routing::Single, drain: crate::config::GRACE, ..Config::new(domain, TlsConfig::Off) };
-    let relay = Relay::start(config, Sockets { edge, agents, http: None, admin: None })?;
+    let config = Config {
+        routing: Routing::Single,
+        access: Access::Open,
+        drain: crate::config::GRACE,
+        ..Config::new(domain, TlsConfig::Off)
+    };
+    let relay = Relay::start(config, Sockets { edge, agents, http: None, admin: None, predecessor: None })?;
     let pem = relay.ca_pem().ok_or(EmbeddedError::Certificate)?;
     let ca = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| EmbeddedError::Certificate)?;
     let address = RelayAddress { host: Ipv4Addr::LOCALHOST.to_string(), port: relay.agent_addr().port() };

@@ -16,8 +16,11 @@ pub mod control;
 pub mod demo;
 #[cfg(feature = "embedded-relay")]
 pub mod embedded;
+pub mod fingerprint;
 pub mod kept;
+pub mod listing;
 pub mod permissions;
+pub mod profiles;
 pub mod tokens;
 pub mod tunnel;
 pub mod upstream;

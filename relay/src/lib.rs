@@ -11,6 +11,7 @@
 pub mod cli;
 pub mod config;
 
+mod access;
 mod admin;
 mod audit;
 mod directory;
@@ -19,10 +20,12 @@ mod rates;
 mod server;
 mod sources;
 mod state;
+#[cfg(unix)]
+mod takeover;
 mod tls;
 mod tunnels;
 
-pub use config::{Config, Domain, Routing, TlsConfig};
+pub use config::{Access, AcmeConfig, AcmeProof, Config, Domain, Routing, TlsConfig};
 pub use server::{Relay, Sockets, StartError};
 
 /// Every answer that the relay makes itself: its rows of the public table.

@@ -5,21 +5,25 @@ use std::path::Path;
 use std::sync::Arc;
 use std::{fmt, io};
 
+use gantz_shared::control::Secret;
 use gantz_transport::quic::Listener;
 use gantz_transport::tcp;
 use http::uri::Scheme;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::{AccessError, Keys};
 use crate::admin;
 use crate::audit::{Keeper, Log};
-use crate::config::{Config, PublicOrigin, Routing, TlsConfig};
+use crate::config::{Access, Config, PublicOrigin, Routing, TlsConfig};
 use crate::directory::{Directory, Memory};
 use crate::edge::{self, Edge, Transport};
 use crate::sources::Sources;
 use crate::state::{self, StateError};
+#[cfg(unix)]
+use crate::takeover::{self, Giving, Listeners};
 use crate::tls::{self, LocalCa, TlsError};
-use crate::tunnels::{self, AllUnread, Greeter, Tickets};
+use crate::tunnels::{self, AllUnread, Greeter, Roster, Tickets, Ways};
 
 /// What the caller has bound: port 0 is the caller's choice, and a port that is taken is the caller's to explain.
 #[derive(Debug)]
@@ -32,6 +36,31 @@ pub struct Sockets {
     pub http: Option<TcpListener>,
     /// The operator's own.
     pub admin: Option<TcpListener>,
+    /// Whose they are, where they were not bound but [taken over](Self::take_over).
+    pub predecessor: Option<Predecessor>,
+}
+
+/// The relay process that serves with these sockets, until this one does.
+#[derive(Debug)]
+pub struct Predecessor(#[cfg(unix)] takeover::Predecessor);
+
+impl Sockets {
+    /// The sockets of the relay that runs with this state folder; `None` where none does. It goes on serving until a relay
+    /// that was started with them does, and as before where none comes to that.
+    ///
+    /// # Errors
+    /// A relay that does not answer, or in a way that is not understood.
+    #[cfg(unix)]
+    pub fn take_over(state_dir: &Path) -> io::Result<Option<Self>> {
+        let taken = takeover::take(state_dir).map_err(io::Error::other)?;
+        Ok(taken.map(|(agents, Listeners { edge, http, admin }, predecessor)| Self {
+            edge,
+            agents,
+            http,
+            admin,
+            predecessor: Some(Predecessor(predecessor)),
+        }))
+    }
 }
 
 /// A running relay. Dropped without [`shutdown`](Self::shutdown) it ends at once.
@@ -39,10 +68,12 @@ pub struct Relay {
     tasks: JoinSet<()>,
     stop: CancellationToken,
     cut: CancellationToken,
+    taken_over: CancellationToken,
     drain: std::time::Duration,
     addresses: Addresses,
     ca: Option<LocalCa>,
     audit: Option<Keeper>,
+    first_key: Option<Secret>,
 }
 
 #[derive(Debug)]
@@ -63,6 +94,9 @@ pub enum StartError {
     /// The state folder does not do its part.
     #[error(transparent)]
     State(#[from] StateError),
+    /// Access keys cannot be read.
+    #[error("access keys: {0}")]
+    Access(#[from] AccessError),
     /// The audit log cannot be written.
     #[error("audit log: {0}")]
     Audit(#[from] gantz_audit::OpenError),
@@ -100,8 +134,14 @@ impl Relay {
             }
             None => (Log::default(), None),
         };
-        let directory: Arc<dyn Directory> = Arc::new(Memory::new(config.limits.tunnels, config.keep_names, was_kept));
+        let (keys, first_key) = match config.access {
+            Access::Keys => Keys::open(config.state_dir.as_deref()).map(|(keys, first)| (Some(keys), first))?,
+            Access::Open => (None, None),
+        };
+        let names = Memory::new(config.limits.tunnels, config.keep_names, was_kept).with_keys(keys.clone());
+        let directory: Arc<dyn Directory> = Arc::new(names);
         let greeter = Arc::new(Greeter {
+            keys: keys.clone(),
             directory: directory.clone(),
             tickets: tickets.clone(),
             origin: origin(&config, &public),
@@ -109,6 +149,7 @@ impl Relay {
             rates: config.rates,
             unread: AllUnread::new(config.limits.unread),
             sources: Sources::new(config.limits.tunnels_per_source),
+            roster: Roster::default(),
             audit: audit.lines(),
         });
         let agents = Listener::new(
@@ -131,24 +172,61 @@ impl Relay {
             admin: sockets.admin.as_ref().map(TcpListener::local_addr).transpose()?,
         };
         let (drain, state_dir) = (config.drain, config.state_dir.clone());
-        let (door, over_tcp) = tunnels::door();
+        let can_be_taken_over = config.can_be_taken_over;
+        let ((door, over_tcp), (agents_moves, moves)) = (tunnels::door(), tunnels::moves());
+        // The public's door: closed until the agents are here.
+        let (open, taken_over) = (CancellationToken::new(), CancellationToken::new());
+        if sockets.predecessor.is_none() {
+            open.cancel();
+        }
+        #[cfg(unix)]
+        if can_be_taken_over && let Some(dir) = &state_dir {
+            let giving = Giving {
+                listeners: Listeners {
+                    edge: sockets.edge.iter().map(TcpListener::try_clone).collect::<Result<_, _>>()?,
+                    http: sockets.http.as_ref().map(TcpListener::try_clone).transpose()?,
+                    admin: sockets.admin.as_ref().map(TcpListener::try_clone).transpose()?,
+                },
+                agents: agents_moves,
+                taken_over: taken_over.clone(),
+            };
+            let predecessor = sockets.predecessor.map(|Predecessor(predecessor)| predecessor);
+            let giving = takeover::serve(dir.clone(), predecessor, greeter.roster.greeted(), open.clone(), giving);
+            let stop = stop.clone();
+            tasks.spawn(async move {
+                stop.run_until_cancelled(giving).await;
+            });
+        }
         let edge = Edge::new(config, public, directory, audit, door);
+        let serve = |listener: TcpListener, transport: Transport| {
+            let (listener, edge, open) = (listening(listener)?, edge.clone(), open.clone());
+            let (stop, cut) = (stop.clone(), cut.clone());
+            Ok::<_, StartError>(async move {
+                if stop.run_until_cancelled(open.cancelled()).await.is_some() {
+                    edge::serve(listener, transport, edge, stop, cut).await;
+                }
+            })
+        };
         for listener in sockets.edge {
-            tasks.spawn(edge::serve(listening(listener)?, transport.clone(), edge.clone(), stop.clone(), cut.clone()));
+            tasks.spawn(serve(listener, transport.clone())?);
         }
         if let Some(listener) = sockets.http {
-            let redirect = Transport::Redirect;
-            tasks.spawn(edge::serve(listening(listener)?, redirect, edge.clone(), stop.clone(), cut.clone()));
+            tasks.spawn(serve(listener, Transport::Redirect)?);
         }
         if let Some(listener) = sockets.admin {
-            let (listener, stop) = (listening(listener)?, stop.clone());
+            let (listener, stop, open) = (listening(listener)?, stop.clone(), open.clone());
+            let api = keys.zip(state_dir.as_deref()).map(|(keys, dir)| admin::Api::new(keys, dir)).transpose()?;
             tasks.spawn(async move {
-                if let Err(error) = admin::serve(listener, stop).await {
+                if stop.run_until_cancelled(open.cancelled()).await.is_none() {
+                    return;
+                }
+                if let Err(error) = admin::serve(listener, api, stop).await {
                     tracing::error!(%error, "admin listener failed");
                 }
             });
         }
-        tasks.spawn(tunnels::serve((agents, over_tcp), greeter, stop.clone(), cut.clone(), drain.as_secs()));
+        let ways = Ways { quic: agents, over_tcp, moves };
+        tasks.spawn(tunnels::serve(ways, greeter, stop.clone(), cut.clone(), drain.as_secs()));
         if let Some(dir) = state_dir {
             let stop = stop.clone();
             tasks.spawn(async move {
@@ -161,7 +239,7 @@ impl Relay {
                 stop.run_until_cancelled(watch.run(current)).await;
             });
         }
-        Ok(Self { tasks, stop, cut, drain, addresses, ca: certificates.ca, audit: keeper })
+        Ok(Self { tasks, stop, cut, taken_over, drain, addresses, ca: certificates.ca, audit: keeper, first_key })
     }
 
     /// Where the public is answered.
@@ -204,6 +282,18 @@ impl Relay {
     #[must_use]
     pub fn ca_fingerprint(&self) -> Option<&str> {
         self.ca.as_ref().map(|ca| ca.fingerprint.as_str())
+    }
+
+    /// The access key that a first start has made; it is told here and nowhere else.
+    #[must_use]
+    pub fn first_key(&self) -> Option<&Secret> {
+        self.first_key.as_ref()
+    }
+
+    /// Cancelled when another process has taken over: then it is time to [shut down](Self::shutdown).
+    #[must_use]
+    pub fn taken_over(&self) -> CancellationToken {
+        self.taken_over.clone()
     }
 
     /// Cancelled, it ends a [`shutdown`](Self::shutdown) at once: what has not finished is cut, and agents are told.

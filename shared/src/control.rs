@@ -201,6 +201,10 @@ pub enum RefusalCode {
     Draining,
     /// The agent is too old for this relay.
     TooOld,
+    /// The access key has as many tunnels open, or names reserved, as it may have.
+    QuotaReached,
+    /// The access key is not for this name.
+    NameNotAllowed,
     /// A kind that this version does not know.
     #[serde(other)]
     Unknown,
@@ -218,6 +222,8 @@ impl RefusalCode {
             Self::RelayFull => "relay_full",
             Self::Draining => "draining",
             Self::TooOld => "too_old",
+            Self::QuotaReached => "quota_reached",
+            Self::NameNotAllowed => "name_not_allowed",
             Self::Unknown => "unknown",
         }
     }

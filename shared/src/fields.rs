@@ -52,6 +52,9 @@ pub fn is_internal(name: &HeaderName) -> bool {
     has_prefix(name.as_str().as_bytes(), b"gantz-")
 }
 
+/// Where a credential may stand, for callers that cannot set `Authorization`.
+const X_API_KEY: &[u8] = b"x-api-key";
+
 /// Whether `name` may stand in a trailer section: nothing that says where a message goes, who sends it, how long it is
 /// or how it is to be read (RFC 9110 §6.5.1). What was decided by the head must not be told otherwise behind the body.
 #[must_use]
@@ -61,7 +64,7 @@ pub fn may_trail(name: &HeaderName) -> bool {
         "host"
             | "origin"
             | "authorization"
-            | "x-api-key"
+            | "proxy"
             | "cookie"
             | "set-cookie"
             | "content-length"
@@ -78,7 +81,9 @@ pub fn may_trail(name: &HeaderName) -> bool {
             | "vary"
             | "www-authenticate"
     );
-    !decides && !is_hop_by_hop(name) && !is_forwarding(name) && !is_internal(name)
+    let bytes = name.as_str().as_bytes();
+    let is_credential = bytes.len() == X_API_KEY.len() && has_prefix(bytes, X_API_KEY);
+    !decides && !is_credential && !is_hop_by_hop(name) && !is_forwarding(name) && !is_internal(name)
 }
 
 fn has_prefix(name: &[u8], prefix: &[u8]) -> bool {
@@ -133,23 +138,19 @@ pub fn expects_continue(fields: &HeaderMap) -> bool {
     fields.get(header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
-/// The one length that a message's `Content-Length` declares, if it is one.
+/// The length that a message's one `Content-Length` declares.
 ///
 /// # Errors
-/// The fields disagree, or are not a number (RFC 9110 §8.6).
+/// It is not a number, or there are two of it. RFC 9110 §8.6 would have a recipient take two that are the same; the next
+/// one may not, and over HTTP/1.1 that is where requests are smuggled (RFC 9112 §11.2).
 pub fn content_length(fields: &HeaderMap) -> Result<Option<u64>, InvalidLength> {
-    let mut length = None;
-    for value in fields.get_all(header::CONTENT_LENGTH) {
-        let text = value.to_str().map_err(|_| InvalidLength)?;
-        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(InvalidLength);
-        }
-        let this = text.parse().map_err(|_| InvalidLength)?;
-        if length.replace(this).is_some_and(|before| before != this) {
-            return Err(InvalidLength);
-        }
+    let mut values = fields.get_all(header::CONTENT_LENGTH).into_iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let text = value.to_str().map_err(|_| InvalidLength)?;
+    if values.next().is_some() || text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(InvalidLength);
     }
-    Ok(length)
+    text.parse().map(Some).map_err(|_| InvalidLength)
 }
 
 /// `Content-Length` does not declare one length.
@@ -211,6 +212,9 @@ mod tests {
             ("server-timing", true),
             ("digest", true),
             ("authorization", false),
+            ("x-api-key", false),
+            ("x_api-key", false),
+            ("proxy", false),
             ("content-length", false),
             ("transfer-encoding", false),
             ("x_forwarded-for", false),
@@ -232,6 +236,10 @@ mod tests {
         assert_eq!(content_length(&fields(&[("content-length", "7")])), Ok(Some(7)));
         for bad in ["", "+7", "7, 7", "-1", "0x7", "99999999999999999999"] {
             assert_eq!(content_length(&fields(&[("content-length", bad)])), Err(InvalidLength), "{bad}");
+        }
+        for second in ["7", "8", ""] {
+            let two = fields(&[("content-length", "7"), ("content-length", second)]);
+            assert_eq!(content_length(&two), Err(InvalidLength), "{second}");
         }
     }
 

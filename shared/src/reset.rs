@@ -21,9 +21,9 @@ pub enum StreamCode {
     UpstreamUnavailable = 16,
     /// The local server sent no head in time.
     UpstreamTimeout = 17,
-    /// The local server answered with something that is not HTTP, or closed without an answer.
+    /// The local server answered with something that is not HTTP.
     UpstreamInvalid = 18,
-    /// The local server broke off in mid-body.
+    /// The local server broke off, before its answer or in the middle of it.
     UpstreamLost = 19,
     /// The agent is about to go, and takes no new request.
     Leaving = 20,

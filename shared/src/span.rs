@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+/// The longest span that anybody can ask for, of a flag or of a token's life: what is meant to last longer is meant to
+/// last for ever, and says so. Any clock takes it.
+pub const MAX_SPAN: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
 /// `24 h` and not `23h 59m 59s`: to the largest unit that is at least two, or the hour.
 #[must_use]
 pub fn rounded(span: Duration) -> String {

@@ -91,6 +91,8 @@ fn from_relay() -> impl Strategy<Value = FromRelay> {
         RefusalCode::RelayFull,
         RefusalCode::Draining,
         RefusalCode::TooOld,
+        RefusalCode::QuotaReached,
+        RefusalCode::NameNotAllowed,
         RefusalCode::Unknown,
     ]);
     let refused = (code, any::<String>(), any::<Option<u64>>())

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use gantz_agent::calls::{self, Calls, Kept};
 use gantz_agent::{Agent, RelayAddress, Trust};
 use gantz_audit::Limits;
-use gantz_relay::{Domain, Relay, Sockets, TlsConfig};
+use gantz_relay::{Access, Domain, Relay, Sockets, TlsConfig};
 use gantz_shared::control::{Policy, TokenEntry};
 use gantz_shared::token::Token;
 use rustls::pki_types::CertificateDer;
@@ -34,11 +34,14 @@ pub struct Builder {
     weather: Option<Weather>,
 }
 
-/// A relay with a self-signed certificate, kept in memory.
+/// A relay with a self-signed certificate, kept in memory, that asks for no access key.
 pub fn relay() -> Builder {
     logs::watch();
     Builder {
-        relay: gantz_relay::Config::new(Domain::parse(DOMAIN).unwrap(), TlsConfig::SelfSigned),
+        relay: gantz_relay::Config {
+            access: Access::Open,
+            ..gantz_relay::Config::new(Domain::parse(DOMAIN).unwrap(), TlsConfig::SelfSigned)
+        },
         agent: Vec::new(),
         server: None,
         open: false,
@@ -169,6 +172,7 @@ fn start_relay(config: gantz_relay::Config) -> Relay {
         agents: gantz_transport::quic::bind(any).unwrap(),
         http: Some(bind()),
         admin: Some(bind()),
+        predecessor: None,
     };
     Relay::start(config, sockets).expect("the relay starts")
 }

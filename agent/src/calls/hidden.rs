@@ -1,7 +1,11 @@
 //! What no line may hold: whatever looks like a credential, and the tokens that are known not to.
 
+use std::collections::HashSet;
+use std::fmt;
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::prelude::{BASE64_STANDARD_NO_PAD as STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD};
 use gantz_shared::token::Token;
 use serde_json::Value;
 
@@ -11,13 +15,26 @@ use super::MAX_NAME;
 /// more than the rest of the line. Tokens of the user's own are longer, too.
 const SHORT: usize = 12;
 
-/// Tokens of any form that lines are kept free of, plain or percent-encoded.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Hidden(Arc<[Token]>);
+/// So many bytes of a token in a row, or of a coding of it, are as good as all of it: half of one of gantz's own leaves
+/// too little to guess, and no text of anybody's has so many of them by chance.
+const PART: usize = 16;
+
+/// Tokens of any form that lines are kept free of: plain, percent-encoded, in Base64 or hexadecimal, and in parts.
+#[derive(Clone, Default)]
+pub(super) struct Hidden(Arc<HashSet<[u8; PART]>>);
 
 impl Hidden {
     pub(super) fn new(tokens: impl IntoIterator<Item = Token>) -> Self {
-        Self(tokens.into_iter().collect())
+        let mut parts = HashSet::new();
+        for token in tokens {
+            let token = token.reveal().as_bytes();
+            let codings =
+                in_base64(token).chain([token.to_vec(), hexadecimal(token), hexadecimal(token).to_ascii_uppercase()]);
+            for coded in codings {
+                parts.extend(coded.windows(PART).filter_map(|part| <[u8; PART]>::try_from(part).ok()));
+            }
+        }
+        Self(Arc::new(parts))
     }
 
     /// A name from outside, as a line may hold it: of bounded length, and hidden where it looks like a credential.
@@ -35,12 +52,36 @@ impl Hidden {
 
     /// A value from outside, as a line may hold it.
     pub(super) fn redact(&self, value: &Value) -> Value {
-        gantz_audit::redact_also(value, &|text| self.0.iter().any(|token| is_in(token.reveal().as_bytes(), text)))
+        gantz_audit::redact_also(value, &|text| {
+            !self.0.is_empty() && text.windows(PART).any(|part| self.0.contains(part))
+        })
     }
 }
 
-fn is_in(token: &[u8], text: &[u8]) -> bool {
-    text.windows(token.len()).any(|window| window == token)
+/// What stands for `token` in any Base64 that it is a part of: it may begin at three places of a group, and what belongs
+/// to a neighbour's character too is left out.
+fn in_base64(token: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    (0..3).flat_map(move |before| {
+        let padded = [&[0; 2][..before], token].concat();
+        [STANDARD_NO_PAD, URL_SAFE_NO_PAD].map(|alphabet| {
+            let mut coded = alphabet.encode(&padded).into_bytes();
+            if !padded.len().is_multiple_of(3) {
+                coded.pop();
+            }
+            coded.split_off(before + usize::from(before > 0))
+        })
+    })
+}
+
+fn hexadecimal(token: &[u8]) -> Vec<u8> {
+    token.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect()
+}
+
+/// Never what is hidden.
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hidden").field("parts", &self.0.len()).finish()
+    }
 }
 
 #[cfg(test)]
@@ -78,7 +119,32 @@ mod tests {
             assert_eq!(hidden.told(&text), REDACTED, "{text:.300}");
             assert_eq!(hidden.redact(&json!({ "a": [&text], &text: 1 })), json!({ "a": [REDACTED], REDACTED: 1 }));
         }
-        assert_eq!(hidden.told("/x/Zm9v+YmFy/MTIzNDU2Nzg5M"), "/x/Zm9v+YmFy/MTIzNDU2Nzg5M");
+        assert_eq!(hidden.told("/x/Zm9v+YmFy/MTIzND"), REDACTED);
+        assert_eq!(hidden.told("/x/Zm9v+YmFy/MTIz/"), "/x/Zm9v+YmFy/MTIz/");
         assert!(!format!("{hidden:?}").contains("Zm9v"));
+    }
+
+    #[test]
+    fn a_token_is_hidden_in_parts_and_codings() {
+        let token = "gtz_u2kq0Zb8yS4mWv1nR7tXc5dLh3pJf9aGeQwKoIiTsBM";
+        let hidden = Hidden::new([Token::parse(token).unwrap()]);
+        let base64 = |text: &str| STANDARD_NO_PAD.encode(text);
+        for text in [
+            token[4..].to_owned(),
+            token[..22].to_owned(),
+            token[22..].to_owned(),
+            base64(token),
+            base64(&format!("x{token}")),
+            base64(&format!("Basic user:{token}@")),
+            URL_SAFE_NO_PAD.encode(format!("??{token}>>")),
+            String::from_utf8(hexadecimal(token.as_bytes())).unwrap(),
+            String::from_utf8(hexadecimal(token.as_bytes())).unwrap().to_uppercase(),
+        ] {
+            assert_eq!(hidden.told(&text), REDACTED, "{text}");
+            assert_eq!(hidden.redact(&json!([text])), json!([REDACTED]));
+        }
+        for text in ["/files/report-of-2026-11.csv", &base64("nothing that anybody hides"), &token[5..20]] {
+            assert_eq!(hidden.told(text), text);
+        }
     }
 }

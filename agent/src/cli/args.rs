@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
-use gantz_cli::{LogFormat, verbosity};
+use gantz_cli::{LogFormat, Spans, verbosity};
 use gantz_shared::control::Secret;
 use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::lifetime::Lifetime;
 use super::snippet::Snippet;
 use crate::config::{RelayAddress, Transports};
+use crate::fingerprint::Fingerprint;
 use crate::upstream::Target;
 
 /// See the module's head. What can be switched on is an option, so that the environment can say no where a file says
@@ -35,9 +36,12 @@ pub(super) struct RunArgs {
     /// A fresh URL and a fresh token, in place of those of the last run of this project
     #[arg(long, env = "GANTZ_NEW", value_parser = BoolishValueParser::new(), num_args = 0, default_missing_value = "true")]
     pub(super) new: Option<bool>,
-    /// The relay [default: one inside this process, for this machine only]
+    /// The relay [default: that of --profile; without one, a relay inside this process, for this machine only]
     #[arg(long, env = "GANTZ_RELAY", value_name = "HOST[:PORT]")]
     pub(super) relay: Option<RelayAddress>,
+    /// The relay that gantz login has stored under this name [default: the last one, where none is said]
+    #[arg(long, env = "GANTZ_PROFILE", value_name = "NAME", value_parser = super::profile::name)]
+    pub(super) profile: Option<String>,
     /// What carries the tunnel: QUIC, TLS over TCP, or what gets through [default: auto]
     #[arg(long, env = "GANTZ_TRANSPORT", value_enum, value_name = "TRANSPORT")]
     pub(super) transport: Option<TransportArg>,
@@ -60,7 +64,7 @@ pub(super) struct RunArgs {
     #[arg(long, env = "GANTZ_UPSTREAM_HEADER", hide_env_values = true, value_name = "NAME: VALUE", value_parser = header)]
     pub(super) upstream_header: Vec<(HeaderName, HeaderValue)>,
     /// How long the local server may take to begin its answer; 0: as long as it likes [default: 5m]
-    #[arg(long, env = "GANTZ_UPSTREAM_TIMEOUT", value_name = "TIME", value_parser = duration)]
+    #[arg(long, env = "GANTZ_UPSTREAM_TIMEOUT", value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
     pub(super) upstream_timeout: Option<Duration>,
     /// Start a small demo MCP server and forward to it
     #[arg(long, env = "GANTZ_DEMO", value_parser = BoolishValueParser::new(), num_args = 0, default_missing_value = "true")]
@@ -81,6 +85,9 @@ pub(super) struct RunArgs {
     /// Print a ready-to-paste configuration for a client
     #[arg(long, env = "GANTZ_PRINT_CONFIG", value_enum, value_name = "CLIENT")]
     pub(super) print_config: Option<Snippet>,
+    /// That of the profile.
+    #[arg(skip)]
+    pub(super) fingerprint: Option<Fingerprint>,
     /// Address of the relay inside this process [default: 127.0.0.1:8080, or another port where that is taken]
     #[arg(long, env = "GANTZ_LOCAL_LISTEN", value_name = "ADDR:PORT", value_parser = address)]
     pub(super) local_listen: Option<SocketAddr>,
@@ -139,12 +146,9 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("`{text}` is not an address with a port; 127.0.0.1:8080"))
 }
 
-/// A time with its unit, or 0.
+/// How long something may take, or 0: as long as it likes.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    if text == "0" {
-        return Ok(Duration::ZERO);
-    }
-    humantime::parse_duration(text).map_err(|_| format!("`{text}` is not a time; 90s, 15m, 24h or 0"))
+    Spans { least: Duration::from_millis(1), zero: Some("for no limit"), forms: "90s, 15m, 24h" }.read(text)
 }
 
 /// `NAME: VALUE`.
@@ -178,6 +182,6 @@ pub(super) fn host(text: &str) -> Result<HeaderValue, String> {
     HeaderValue::from_str(text).map_err(|_| bad())
 }
 
-fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+pub(super) fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
     Ok(Secret::new(text.to_owned()))
 }

@@ -23,6 +23,15 @@ const RELAY_LOCAL_LISTEN: Pair = Pair {
     why: "a tunnel has one relay: that one, or the one inside this process",
 };
 
+const RELAY_PROFILE: Pair =
+    Pair { one: ("relay", None), other: ("profile", None), why: "a profile says which relay, and a tunnel has one" };
+
+const PROFILE_LOCAL_LISTEN: Pair = Pair {
+    one: ("profile", None),
+    other: ("local_listen", None),
+    why: "a tunnel has one relay: that of the profile, or the one inside this process",
+};
+
 const JSON_PRINT_CONFIG: Pair = Pair {
     one: ("json", None),
     other: ("print_config", None),
@@ -53,6 +62,18 @@ pub(super) fn settle(args: &mut RunArgs, said: &Said) -> Result<(), Failure> {
         match RELAY_LOCAL_LISTEN.first(said)? {
             One::First => args.local_listen = None,
             One::Other => args.relay = None,
+        }
+    }
+    if args.relay.is_some() && args.profile.is_some() {
+        match RELAY_PROFILE.first(said)? {
+            One::First => args.profile = None,
+            One::Other => args.relay = None,
+        }
+    }
+    if args.profile.is_some() && args.local_listen.is_some() {
+        match PROFILE_LOCAL_LISTEN.first(said)? {
+            One::First => args.local_listen = None,
+            One::Other => args.profile = None,
         }
     }
     if args.json == Some(true) && args.print_config.is_some() {

@@ -111,18 +111,29 @@ fn life(args: &RunArgs) -> Option<Duration> {
     args.token_ttl.unwrap_or(Lifetime::Limited(TOKEN_TTL)).limit()
 }
 
-/// How long the token that is shown lives from now on, when it is ready; none: for ever.
-pub(super) fn left(args: &RunArgs, origin: Origin, expires_at: Option<u64>) -> Option<Duration> {
+/// How long the token that is shown lives from now on, when it is ready; none: for ever. It was `given` so long when it
+/// was made.
+pub(super) fn left(
+    args: &RunArgs,
+    origin: Origin,
+    expires_at: Option<u64>,
+    given: Option<Duration>,
+) -> Option<Duration> {
     if origin != Origin::Kept {
         return life(args);
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    expires_at.map(|at| Duration::from_secs(at).saturating_sub(now))
+    // The two clocks may differ. However they do, no more is left than the token was given.
+    expires_at
+        .map(|at| Duration::from_secs(at).saturating_sub(now))
+        .map(|left| given.map_or(left, |life| left.min(life)))
 }
 
 /// Whom to believe that it is the relay.
 pub(super) fn trust(args: &RunArgs) -> Result<Trust, Failure> {
-    let Some(path) = &args.relay_ca else { return Ok(Trust::System) };
+    let Some(path) = &args.relay_ca else {
+        return Ok(args.fingerprint.map_or(Trust::System, Trust::Fingerprint));
+    };
     let failed = |why: String| {
         Failure::new(Exit::Usage, format!("--relay-ca {} cannot be used", path.display()))
             .why(why)

@@ -38,6 +38,8 @@ pub(super) fn open(error: &OpenError, relay: &RelayAddress) -> Failure {
             let hint = match refused.code {
                 RefusalCode::BadKey => "--key with an access key of this relay, which its operator hands out",
                 RefusalCode::NameTaken => "another --name, or none for a random one",
+                RefusalCode::QuotaReached => "closing one of this key's tunnels, or asking the relay's operator",
+                RefusalCode::NameNotAllowed => "a --name that the key is for, or none for a random one",
                 RefusalCode::InvalidName => "a name of letters, digits and hyphens, at most 63",
                 RefusalCode::TooOld => "a newer gantz",
                 RefusalCode::RelayFull | RefusalCode::Draining => "again in a minute",

@@ -30,6 +30,7 @@ struct File {
     token: Option<Secret>,
     token_ttl: Option<String>,
     relay: Option<String>,
+    profile: Option<String>,
     transport: Option<TransportArg>,
     key: Option<Secret>,
     name: Option<String>,
@@ -92,6 +93,7 @@ impl Fill<'_> {
         self.one("token", &mut args.token, file.token, as_it_is)?;
         self.one("token_ttl", &mut args.token_ttl, file.token_ttl, |text| text.parse().map(Some))?;
         self.one("relay", &mut args.relay, file.relay, |text| text.parse().map(Some))?;
+        self.one("profile", &mut args.profile, file.profile, |text| super::profile::name(&text).map(Some))?;
         self.one("transport", &mut args.transport, file.transport, as_it_is)?;
         self.one("key", &mut args.key, file.key, as_it_is)?;
         self.one("name", &mut args.name, file.name, as_it_is)?;

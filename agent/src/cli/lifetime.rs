@@ -3,8 +3,12 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-/// The longest life that can be given: what lives longer is forgotten by its owner. For ever is for ever, on purpose.
-const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+use gantz_cli::Spans;
+
+use crate::tokens::MIN_LIFE;
+
+/// What they look like.
+const FORMS: &str = "90s, 15m, 24h";
 
 /// See the module's head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,26 +29,22 @@ impl Lifetime {
 
 /// How long a token that has been replaced goes on; 0: not at all.
 pub(super) fn grace(text: &str) -> Result<Duration, String> {
-    let grace = super::args::duration(text)?;
-    if grace > LONGEST { Err(format!("`{text}` is more than a year; at most 366d")) } else { Ok(grace) }
+    Spans { least: Duration::from_millis(1), zero: Some("for not at all"), forms: FORMS }.read(text)
 }
 
 impl FromStr for Lifetime {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if text == "0" {
-            return Ok(Self::Endless);
+        let spans = Spans { least: MIN_LIFE, zero: Some("for ever"), forms: FORMS };
+        match spans.read(text)? {
+            // For ever is said on purpose: `0s` may be meant to be over at once.
+            Duration::ZERO if text != "0" => {
+                Err(format!("`{text}` is over before it has begun; at least 1s, or 0 for ever"))
+            }
+            Duration::ZERO => Ok(Self::Endless),
+            life => Ok(Self::Limited(life)),
         }
-        let life = humantime::parse_duration(text)
-            .map_err(|_| format!("`{text}` is not a time; 90s, 15m, 24h, or 0 for ever"))?;
-        if life < Duration::from_secs(1) {
-            return Err(format!("`{text}` is over before it has begun; at least 1s, or 0 for ever"));
-        }
-        if life > LONGEST {
-            return Err(format!("`{text}` is more than a year; at most 366d, or 0 for ever"));
-        }
-        Ok(Self::Limited(life))
     }
 }
 
@@ -57,7 +57,7 @@ mod tests {
         assert_eq!("0".parse(), Ok(Lifetime::Endless));
         assert_eq!("90s".parse(), Ok(Lifetime::Limited(Duration::from_secs(90))));
         assert_eq!("1h 30m".parse(), Ok(Lifetime::Limited(Duration::from_secs(5400))));
-        for bad in ["-1", "0s", "10y", "", "1", "soon", "999ms"] {
+        for bad in ["-1", "0s", "10y", "", "1", "soon", "999ms", "1ns", "-1s", "500000000000y"] {
             assert!(bad.parse::<Lifetime>().is_err(), "{bad}");
         }
     }

@@ -13,7 +13,10 @@ mod file;
 mod inside;
 mod kept;
 mod lifetime;
+mod login;
+mod logout;
 mod printer;
+mod profile;
 mod run;
 #[cfg(unix)]
 mod running;
@@ -21,8 +24,6 @@ mod said;
 mod snippet;
 #[cfg(unix)]
 mod status;
-#[cfg(unix)]
-mod table;
 #[cfg(unix)]
 mod token;
 
@@ -56,6 +57,10 @@ enum Command {
     /// Open a tunnel to a local server and print its URL and token
     #[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{LOG}"))]
     Run(Box<RunArgs>),
+    /// Remember a relay and the access key for it, once they are tried out
+    Login(login::LoginArgs),
+    /// Forget a relay and the access key for it
+    Logout(logout::LogoutArgs),
     /// Add, list, rotate and revoke the tokens of a running tunnel
     #[cfg(unix)]
     Token(token::TokenArgs),
@@ -74,6 +79,8 @@ enum Command {
 pub fn main() -> ExitCode {
     gantz_cli::main("gantz", |cli: Cli, matches| match cli.command {
         Command::Run(args) => run::run(*args, Said::by(matches)),
+        Command::Login(args) => login::run(args),
+        Command::Logout(args) => logout::run(args),
         #[cfg(unix)]
         Command::Token(args) => token::run(args),
         #[cfg(unix)]

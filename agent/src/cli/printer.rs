@@ -34,6 +34,8 @@ pub(super) struct Ready<'a> {
     /// How long that is from now; `None`: for ever.
     pub(super) life: Option<Duration>,
     pub(super) print_config: Option<Snippet>,
+    /// What clients are to call it.
+    pub(super) label: &'a str,
     /// The local server is the demo.
     pub(super) demo: bool,
 }
@@ -75,7 +77,7 @@ impl Printer {
         say("\n");
         let token = ready.token.map(Token::reveal);
         if let Some(snippet) = ready.print_config {
-            print(&snippet.render(ready.url, ready.name, token));
+            print(&snippet.render(ready.url, ready.label, token));
         } else if ready.demo {
             print(&format!("  try it:  {}\n", snippet::try_it(ready.url, token)));
         } else {
@@ -104,7 +106,9 @@ impl Printer {
             Event::Moved(_, carried) if self.json => {
                 line(&json!({ "event": "moved", "transport": carried.by.to_string() }));
             }
-            Event::Moved(_, carried) => self.note(&format!("the tunnel goes over {carried} now; nothing was cut")),
+            Event::Moved(_, carried) => {
+                self.note(&format!("the tunnel has moved, and goes over {carried} now; nothing was cut"));
+            }
             Event::Renewed(_) => {}
             Event::Request { .. } if !self.log_requests => {}
             Event::Request { method, path, status, took } if self.json => line(&json!({

@@ -9,7 +9,6 @@ use gantz_shared::control::Policy;
 use gantz_shared::failure::{Exit, Failure};
 use gantz_shared::name::Name;
 use http::StatusCode;
-#[cfg(unix)]
 use http::uri::PathAndQuery;
 use tokio::sync::watch;
 
@@ -19,18 +18,20 @@ use super::inside::{Inside, demo_tools};
 use super::kept::Tunnel;
 use super::printer::{Printer, Ready};
 use super::said::Said;
-use super::{call_log, contradictions, failures, file};
+use super::{call_log, contradictions, failures, file, profile, snippet};
 use crate::agent::Agent;
 use crate::calls::Calls;
 use crate::config::{Config, UPSTREAM_TIMEOUT};
 #[cfg(unix)]
 use crate::control;
 use crate::kept::Keeper;
+use crate::listing::Listing;
 use crate::upstream::probe::{self, Found};
 
 pub(super) fn run(mut args: RunArgs, mut said: Said) -> Result<Exit, Failure> {
     file::merge(&mut args, &mut said)?;
     contradictions::settle(&mut args, &said)?;
+    profile::apply(&mut args, &said)?;
     Logs { format: args.log_format, filter: filter(args.verbose), variable: "GANTZ_LOG" }.init()?;
     check(&args)?;
     let printer = Printer::new(args.json.unwrap_or(false), args.log_requests.unwrap_or(false));
@@ -156,6 +157,8 @@ async fn open(args: RunArgs, tunnel: &Tunnel, calls: Calls, printer: Printer) ->
     };
     let path = known.get_or_init(|| path);
     let url = format!("{}{path}", welcome.url);
+    let tools = (agent.upstream().clone(), agent.tools().clone(), agent.tokens().clone());
+    let _listing = Listing::start(tools.0, path_of(path), tools.1, tools.2);
     // Who reads that the tunnel is ready may talk to it.
     #[cfg(unix)]
     let _control = control(&agent, &config, keeper.clone(), path, &url, printer);
@@ -168,10 +171,11 @@ async fn open(args: RunArgs, tunnel: &Tunnel, calls: Calls, printer: Printer) ->
         url: &url,
         name: welcome.name.as_str(),
         token: credentials.token.as_ref(),
-        life: credentials::left(&args, credentials.origin, expires_at),
+        life: credentials::left(&args, credentials.origin, expires_at, agent.tokens().first_life()),
         transport,
         expires_at,
         print_config: args.print_config,
+        label: &snippet::label(&args, welcome.name.as_str()),
         demo: args.demo == Some(true),
     });
     drop(credentials);
@@ -207,8 +211,7 @@ fn control(
         tools: agent.tools().clone(),
         carried: agent.carried(),
         upstream: agent.upstream().clone(),
-        // It comes out of a URL, or is one of ours.
-        path: path.parse().unwrap_or(PathAndQuery::from_static("/")),
+        path: path_of(path),
     };
     let started = control::Place::of_user()
         .map_err(|error| error.to_string())
@@ -217,6 +220,11 @@ fn control(
     started
         .inspect_err(|why| printer.note(&format!("gantz token and gantz status will not find this tunnel: {why}")))
         .ok()
+}
+
+/// It comes out of a URL, or is one of ours.
+fn path_of(path: &str) -> PathAndQuery {
+    path.parse().unwrap_or(PathAndQuery::from_static("/"))
 }
 
 /// How long a second signal leaves to tell the relay.

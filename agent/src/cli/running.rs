@@ -1,7 +1,8 @@
 //! Which of this user's running tunnels a command is about.
 
-use gantz_shared::failure::{Exit, Failure};
+use gantz_shared::failure::{Exit, Failure, printable};
 
+use super::printer::say;
 use crate::control::client::{self, Running};
 use crate::control::{Answer, Command, Place};
 
@@ -9,7 +10,12 @@ use crate::control::{Answer, Command, Place};
 pub(super) fn all() -> Result<Vec<Running>, Failure> {
     let failed = |why: String| Failure::new(Exit::Failed, "the running tunnels cannot be found").words(&why);
     let place = Place::of_user().map_err(|error| failed(error.to_string()))?;
-    client::running(&place).map_err(|error| failed(error.to_string()))
+    let found = client::running(&place).map_err(|error| failed(error.to_string()))?;
+    for socket in found.silent {
+        let socket = socket.display().to_string();
+        say(&format!("  note: who listens on {} does not answer; its tunnel is left out\n", printable(&socket)));
+    }
+    Ok(found.running)
 }
 
 /// The one with this name; without a name, the only one.

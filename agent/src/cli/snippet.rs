@@ -1,8 +1,15 @@
 //! Ready-to-paste configurations of the clients that people have.
 
+use std::path::Path;
+
 use clap::ValueEnum;
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+use super::args::RunArgs;
+
+/// Longest label of a tunnel's own making, characters.
+const MAX_LABEL: usize = 32;
 
 /// A client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
@@ -23,7 +30,7 @@ pub(super) enum Snippet {
 }
 
 impl Snippet {
-    /// The text, with its last line's end.
+    /// The text, with its last line's end. `name` is what the client is to call the server.
     pub(super) fn render(self, url: &str, name: &str, token: Option<&str>) -> String {
         let headers = token.map(|token| json!({ "Authorization": format!("Bearer {token}") }));
         let quoted = shell(url);
@@ -80,6 +87,26 @@ impl Snippet {
     }
 }
 
+/// What clients are to call the server, the same run after run: what is pasted a second time is to take the place of the
+/// first. `tunnel` is the tunnel's name at the relay, which keeps it for this agent; the one inside this process does not.
+pub(super) fn label(args: &RunArgs, tunnel: &str) -> String {
+    match &args.name {
+        Some(name) => name.clone(),
+        None if args.demo == Some(true) => "demo".to_owned(),
+        None if args.relay.is_some() => tunnel.to_owned(),
+        None => std::env::current_dir().map_or_else(|_| of_folder(Path::new("")), |folder| of_folder(&folder)),
+    }
+}
+
+/// A label that every client takes: lower-case letters, digits and hyphens, and a letter first.
+fn of_folder(folder: &Path) -> String {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let plain = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
+    let plain: String = plain.skip_while(|c| !c.is_ascii_alphabetic()).take(MAX_LABEL).collect();
+    let plain = plain.trim_end_matches('-');
+    if plain.is_empty() { "my-tools".to_owned() } else { plain.to_owned() }
+}
+
 /// A command that calls a tool of the demo server, without a session (MCP 2026-07-28): the one form in which a single
 /// command can do so.
 pub(super) fn try_it(url: &str, token: Option<&str>) -> String {
@@ -130,4 +157,24 @@ fn server(url: &str, kind: Option<&str>, headers: Option<Value>) -> Value {
 
 fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_of_folders_are_what_clients_take() {
+        for (folder, label) in [
+            ("/home/me/Weather Tools", "weather-tools"),
+            ("/srv/2024_notes.d", "notes-d"),
+            ("/srv/.tools", "tools"),
+            ("/srv/tools…", "tools"),
+            ("/", "my-tools"),
+            ("/srv/42", "my-tools"),
+        ] {
+            assert_eq!(of_folder(Path::new(folder)), label);
+        }
+        assert_eq!(of_folder(Path::new(&"a".repeat(100))).len(), MAX_LABEL);
+    }
 }

@@ -2,12 +2,12 @@
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
+use gantz_cli::Table;
 use gantz_shared::failure::{Exit, Failure};
 use serde_json::Value;
 
 use super::printer::{print, say};
 use super::running;
-use super::table::Table;
 
 /// See the module's head.
 #[derive(Debug, Args)]

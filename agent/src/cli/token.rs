@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, Subcommand};
+use gantz_cli::Table;
 use gantz_shared::failure::{Exit, Failure};
 use gantz_shared::rate::Rate;
 use gantz_shared::span::rounded;
@@ -12,7 +13,6 @@ use serde_json::{Value, json};
 use super::lifetime::Lifetime;
 use super::printer::{print, say, timestamp};
 use super::running::{self, ask, unexpected};
-use super::table::Table;
 use crate::control::{Answer, Command, Made};
 use crate::permissions::{Permissions, ToolGlobs};
 use crate::tokens::{Listed, Spec};
@@ -41,7 +41,7 @@ enum Action {
         #[arg(long, env = "GANTZ_TOKEN_TTL", value_name = "TIME", default_value = "24h", allow_hyphen_values = true)]
         ttl: Lifetime,
         /// How often it may be used, such as 10/s or 100/min:20 (20 of them at once) [default: the relay's limit]
-        #[arg(long, env = "GANTZ_TOKEN_RATE", value_name = "RATE")]
+        #[arg(long, env = "GANTZ_TOKEN_RATE", value_name = "RATE", allow_hyphen_values = true)]
         rate: Option<Rate>,
         /// The tools it may call and see, such as 'read_*,list_*' [default: all]
         #[arg(long, env = "GANTZ_TOKEN_TOOLS", value_name = "GLOBS")]
@@ -58,7 +58,7 @@ enum Action {
         #[arg(value_name = "ID|LABEL")]
         which: Option<String>,
         /// How long the old one goes on working; 0: not at all
-        #[arg(long, env = "GANTZ_TOKEN_GRACE", value_name = "TIME", default_value = "10m", value_parser = super::lifetime::grace)]
+        #[arg(long, env = "GANTZ_TOKEN_GRACE", value_name = "TIME", default_value = "10m", value_parser = super::lifetime::grace, allow_hyphen_values = true)]
         grace: Duration,
     },
     /// End a token at once, with everything that it has opened

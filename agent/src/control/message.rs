@@ -13,6 +13,9 @@ pub(super) const MAX_LINE: u64 = 1 << 20;
 /// How long the other side may take: longer than [`APPLY`] and than listing the tools.
 pub(super) const DEADLINE: Duration = Duration::from_secs(30);
 
+/// How long a process may take to say which tunnel it has: it has that at hand.
+pub(super) const FIRST_WORD: Duration = Duration::from_secs(2);
+
 /// How long an answer waits for the relay to take a change.
 pub(super) const APPLY: Duration = Duration::from_secs(5);
 

@@ -1,14 +1,14 @@
 //! Answers to a token with permissions: a list of tools shows those it may call.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::buffer::{Buffer, Full};
 use super::events::Events;
-use super::{MAX_ANSWER, Permissions, Room, ToolBook, list};
+use super::{MAX_ANSWER, Permissions, Room, Tool, ToolBook, list};
 
 /// Fields that describe the bytes of a body, and no longer do when some are cut.
 const OF_THE_BYTES: [HeaderName; 6] = [
@@ -50,18 +50,36 @@ pub enum Withheld {
 #[derive(Debug, Clone)]
 pub(super) struct Filter {
     pub(super) permissions: Arc<Permissions>,
-    /// Where the tools are noted; none for an answer that need not be the server's own word.
+    /// Who is asked to list the tools again when the server says that they have changed.
     pub(super) book: Option<Arc<ToolBook>>,
+    /// What is heard; only of an answer that the agent itself has asked for.
+    pub(super) heard: Option<Arc<Mutex<Option<Page>>>>,
+}
+
+/// One page of the server's tools.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// The tools on it.
+    pub tools: Vec<Tool>,
+    /// What the next one is asked for with; none: it is the last.
+    pub next: Option<String>,
 }
 
 impl Filter {
     /// `text` without the tools that must not be seen; `None` when there are none in it. What is not JSON and does not
     /// look like it, such as the `endpoint` of HTTP+SSE, is no list.
     pub(super) fn cut(&self, text: &str) -> Result<Option<String>, Withheld> {
+        // A server may spell the `/` of the method in another way. At worst there is one list too many.
+        if let Some(book) = self.book.as_ref().filter(|_| text.contains("list_changed")) {
+            book.ask();
+        }
         match list::cut(text, |tool| self.permissions.shows(tool)) {
             Ok(seen) => {
-                if let Some(book) = self.book.as_ref().filter(|_| !seen.tools.is_empty()) {
-                    book.learn(&seen.tools);
+                if let Some(heard) = self.heard.as_ref().filter(|_| seen.lists) {
+                    let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+                    let page = heard.get_or_insert_default();
+                    page.tools.extend(seen.tools);
+                    page.next = list::cursor(text);
                 }
                 Ok(seen.cut)
             }
@@ -71,27 +89,25 @@ impl Filter {
     }
 }
 
-/// Notes the tools of an answer that was asked for here and is for nobody else. `false` when there are none in it.
+/// The tools of an answer that the agent itself has asked for, and that is for nobody else. `None` where none are listed.
 #[must_use]
-pub fn learn(book: &Arc<ToolBook>, fields: &HeaderMap, body: &[u8]) -> bool {
-    let own = Arc::<ToolBook>::default();
-    let filter = Filter { permissions: Arc::default(), book: Some(own.clone()) };
+pub fn page(fields: &HeaderMap, body: &[u8]) -> Option<Page> {
+    let heard = Arc::<Mutex<Option<Page>>>::default();
+    let filter = Filter { permissions: Arc::default(), book: None, heard: Some(heard.clone()) };
     // It is here already, whatever others hold.
     let room = Room::default();
-    let read = match Kind::of(fields) {
+    match Kind::of(fields) {
         Ok(Kind::Events) if is_plain(fields) => {
             let mut events = Events::new(filter, &room);
-            events.push(body).and_then(|_| events.finish()).map(drop)
+            events.push(body).and_then(|_| events.finish()).ok()?;
         }
         Ok(Kind::Json) if is_plain(fields) => {
             let mut whole = Whole::new(filter, None, &room);
-            whole.push(body).and_then(|()| whole.finish(&mut HeaderMap::new())).map(drop)
+            whole.push(body).and_then(|()| whole.finish(&mut HeaderMap::new())).ok()?;
         }
-        _ => return false,
-    };
-    let tools = own.tools();
-    book.learn(&tools);
-    read.is_ok() && !tools.is_empty()
+        _ => return None,
+    }
+    heard.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 /// Whether some reader that is laxer than ours might find an object in it, or an array of them.

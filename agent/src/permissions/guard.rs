@@ -1,4 +1,4 @@
-//! One request of a token with permissions: its head, its body, and what becomes of its answer.
+//! One request with a token: its head, its body, and what becomes of its answer.
 
 use std::sync::Arc;
 
@@ -10,16 +10,15 @@ use http::{Method, StatusCode};
 use super::answer::{Answer, Filter, Kind, Whole, Withheld, forget_bytes, is_plain};
 use super::buffer::{Buffer, Full, TooLarge};
 use super::events::Events;
-use super::{MAX_ANSWER, MAX_REQUEST, Messages, Permissions, Refusal, Room, ToolBook, Unreadable, headers};
+use super::{MAX_ANSWER, MAX_REQUEST, Messages, Permissions, Refusal, Room, ToolBook, UNCOUNTED, Unreadable, headers};
 
-/// What stands between one request and the local server. On every path: a server may take messages anywhere.
+/// What stands between one request with a token and the local server. On every path: a server may take messages anywhere.
 #[derive(Debug)]
 pub struct Guard {
     permissions: Arc<Permissions>,
     book: Arc<ToolBook>,
     room: Room,
     method: Method,
-    lists_tools: bool,
 }
 
 /// What the check of a request needs besides its head.
@@ -37,16 +36,10 @@ pub enum Need {
 }
 
 impl Guard {
-    /// For one request; `None` where there is nothing to enforce.
+    /// For one request.
     #[must_use]
-    pub fn new(permissions: &Arc<Permissions>, book: &Arc<ToolBook>, room: &Room) -> Option<Self> {
-        (!permissions.is_everything()).then(|| Self {
-            permissions: permissions.clone(),
-            book: book.clone(),
-            room: room.clone(),
-            method: Method::GET,
-            lists_tools: false,
-        })
+    pub fn new(permissions: Arc<Permissions>, book: &Arc<ToolBook>, room: &Room) -> Self {
+        Self { permissions, book: book.clone(), room: room.clone(), method: Method::GET }
     }
 
     /// Looks at the head and makes it ask for an answer that can be looked through.
@@ -55,6 +48,9 @@ impl Guard {
     /// What the caller gets instead.
     pub fn head(&mut self, head: &mut RequestHead) -> Result<Need, Refusal> {
         self.method = head.method.clone();
+        if self.permissions.is_everything() {
+            return Ok(self.compares(head).unwrap_or(Need::Nothing));
+        }
         if head.upgrade.is_some() {
             return Err(Refusal::upgrade());
         }
@@ -72,11 +68,28 @@ impl Guard {
         Ok(Need::Body { buffer: Buffer::new(MAX_REQUEST, declared, self.room.request()), expects_continue })
     }
 
+    /// What a token that may do everything is held to: `Mcp-Method` and `Mcp-Name` say what the body says. The body is
+    /// only waited for where it has them and is short; all others go on as they come.
+    fn compares(&self, head: &RequestHead) -> Option<Need> {
+        let declared = content_length(&head.fields).ok().flatten().filter(|len| *len <= UNCOUNTED as u64)?;
+        let goes_on = head.fields.contains_key(header::EXPECT) || head.fields.contains_key(header::TRAILER);
+        (head.has_body && declared > 0 && !goes_on && headers::are_there(&head.fields)).then(|| Need::Body {
+            buffer: Buffer::new(UNCOUNTED, Some(declared), self.room.request()),
+            expects_continue: false,
+        })
+    }
+
     /// Looks at the body, which goes on as it is. The messages in it; none, where it is empty and may be.
     ///
     /// # Errors
     /// What the caller gets instead.
     pub fn body(&mut self, fields: &HeaderMap, body: &[u8]) -> Result<Option<Messages>, Refusal> {
+        if self.permissions.is_everything() {
+            // What cannot be read, the local server may.
+            let Ok(messages) = Messages::read(body) else { return Ok(None) };
+            headers::agree(fields, &messages).map_err(|mismatch| Refusal::mismatch_in(mismatch, &messages))?;
+            return Ok(Some(messages));
+        }
         if body.is_empty() {
             return self.without_body(fields).map(|()| None);
         }
@@ -84,7 +97,6 @@ impl Guard {
         let messages = Messages::read(body)?;
         headers::agree(fields, &messages).map_err(|mismatch| Refusal::mismatch_in(mismatch, &messages))?;
         self.may(&messages)?;
-        self.lists_tools = messages.list.iter().any(|message| message.method.as_deref() == Some("tools/list"));
         Ok(Some(messages))
     }
 
@@ -94,7 +106,7 @@ impl Guard {
     /// It cannot be looked through. Nothing of it has gone out: the caller gets `Refusal::from` this.
     pub fn answer(&self, status: StatusCode, fields: &mut HeaderMap) -> Result<Answer, Withheld> {
         const BODILESS: [StatusCode; 3] = [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::NOT_MODIFIED];
-        if self.method == Method::HEAD || BODILESS.contains(&status) {
+        if self.permissions.is_everything() || self.method == Method::HEAD || BODILESS.contains(&status) {
             return Ok(Answer::Untouched);
         }
         let kind = Kind::of(fields)?;
@@ -105,24 +117,24 @@ impl Guard {
             Kind::Events => {
                 // Whether something will be cut is not known when the head goes.
                 forget_bytes(fields);
-                // On the stream of a GET come the answers to messages that were posted elsewhere (HTTP+SSE).
-                Answer::Events(Events::new(self.filter(self.lists_tools || self.method == Method::GET), &self.room))
+                Answer::Events(Events::new(self.filter(), &self.room))
             }
             Kind::Json => {
                 let declared = content_length(fields).ok().flatten();
                 if declared.is_some_and(|len| len > MAX_ANSWER as u64) {
                     return Err(Full::from(TooLarge { limit: MAX_ANSWER }).into());
                 }
-                Answer::Whole(Whole::new(self.filter(self.lists_tools), declared, &self.room))
+                Answer::Whole(Whole::new(self.filter(), declared, &self.room))
             }
             Kind::Other => Answer::Untouched,
         })
     }
 
-    /// A server that repeats what a caller sent must not be made to say which tools only read: what is noted is only
-    /// what was asked for.
-    fn filter(&self, notes: bool) -> Filter {
-        Filter { permissions: self.permissions.clone(), book: notes.then(|| self.book.clone()) }
+    /// Nothing of an answer is noted: a server that repeats what a caller sent must not be made to say which tools only
+    /// read.
+    fn filter(&self) -> Filter {
+        let book = self.permissions.read_only.then(|| self.book.clone());
+        Filter { permissions: self.permissions.clone(), book, heard: None }
     }
 
     /// Methods other than these have no meaning without a body; and what a field says of one that is not there is wrong.
@@ -157,6 +169,7 @@ impl Guard {
         } else if !not_read_only.is_empty() {
             Err(Refusal::not_read_only(&not_read_only))
         } else if !not_known.is_empty() {
+            self.book.ask();
             Err(Refusal::not_known(&not_known))
         } else {
             Ok(())

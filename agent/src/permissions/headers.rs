@@ -60,13 +60,18 @@ pub(super) fn describe_nothing(fields: &HeaderMap) -> Result<(), Mismatch> {
     Ok(())
 }
 
-/// A method whose name stands nowhere in the body has nothing to disagree with.
+/// A name of something that the body does not name is one that it does not say.
 fn agree_on_name(value: &str, message: &Message) -> Result<(), Mismatch> {
     let named = decode(value).ok_or(Mismatch::Malformed("Mcp-Name"))?;
     match &message.name {
-        Some(name) if *name != named => Err(Mismatch::Name),
-        _ => Ok(()),
+        Some(name) if *name == named => Ok(()),
+        _ => Err(Mismatch::Name),
     }
+}
+
+/// Whether there is one of them, however it is spelled.
+pub(super) fn are_there(fields: &HeaderMap) -> bool {
+    [METHOD, NAME].into_iter().any(|name| !matches!(field(fields, name), Ok(None)))
 }
 
 /// The one value of a field under any of its spellings: to CGI-style servers `_` and `-` are the same.
@@ -128,10 +133,6 @@ mod tests {
                 &[(METHOD, "tasks/get"), (NAME, "t1")],
                 r#"{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":"t1"}}"#.to_owned(),
             ),
-            (
-                &[(METHOD, "x/extension"), (NAME, "whatever")],
-                r#"{"jsonrpc":"2.0","id":1,"method":"x/extension"}"#.to_owned(),
-            ),
             (&[], format!("[{}]", call("x"))),
         ] {
             assert_eq!(check(lines, &body), Ok(()), "{lines:?} {body}");
@@ -164,7 +165,15 @@ mod tests {
             (&[(METHOD, "Tools/Call")], call("x"), Mismatch::Method),
             (&[(METHOD, "=?base64?dG9vbHMvY2FsbA==?=")], call("x"), Mismatch::Method),
             (&[(METHOD, "")], call("x"), Mismatch::Method),
-            (&[(METHOD, "tools/call")], response, Mismatch::Method),
+            (&[(METHOD, "tools/call")], response.clone(), Mismatch::Method),
+            (&[(NAME, "rm")], response, Mismatch::Name),
+            (&[(NAME, "rm")], r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#.to_owned(), Mismatch::Name),
+            (
+                &[(METHOD, "x/extension"), (NAME, "whatever")],
+                r#"{"jsonrpc":"2.0","id":1,"method":"x/extension"}"#.to_owned(),
+                Mismatch::Name,
+            ),
+            (&[(NAME, "")], r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#.to_owned(), Mismatch::Name),
             (&[(METHOD, "tools/call"), (METHOD, "tools/call")], call("x"), Mismatch::Repeated("Mcp-Method")),
             (&[(METHOD, "tools/call"), ("mcp_method", "ping")], call("x"), Mismatch::Repeated("Mcp-Method")),
             (&[("mcp_name", "y")], call("x"), Mismatch::Name),

@@ -15,6 +15,8 @@ use super::{MAX_LISTED, Tool};
 /// What a text turned out to be.
 #[derive(Default)]
 pub(super) struct Seen {
+    /// Whether there is a list in it, of however few tools.
+    pub(super) lists: bool,
     /// Every tool that it lists.
     pub(super) tools: Vec<Tool>,
     /// The text without those that must not be seen, if there were any.
@@ -28,6 +30,7 @@ pub(super) struct Seen {
 pub(super) fn cut(text: &str, shows: impl Fn(&Tool) -> bool) -> serde_json::Result<Seen> {
     let (mut seen, mut out, mut done) = (Seen::default(), String::new(), 0);
     for list in lists(text)? {
+        seen.lists = true;
         let mut hides = false;
         elements(list, |entry| {
             let tool = tool(entry);
@@ -61,6 +64,12 @@ pub(super) fn cut(text: &str, shows: impl Fn(&Tool) -> bool) -> serde_json::Resu
         seen.cut = Some(out);
     }
     Ok(seen)
+}
+
+/// What the next page of a list is asked for with (MCP, "Pagination"); none where that is not clear.
+pub(super) fn cursor(text: &str) -> Option<String> {
+    let result = only(members(serde_json::from_str(text).ok()?, "result").ok()?)?;
+    serde_json::from_str(only(members(result, "nextCursor").ok()?)?.get()).ok()?
 }
 
 /// Every `result.tools` that is an array, in the order of the text.

@@ -5,8 +5,8 @@
 //!             (fields)      (JSON-RPC)                      (what kind)      (tools/list is cut)
 //! ```
 //!
-//! Bytes in, values out: nothing here reads a socket or a clock. A token without permissions has no [`Guard`], so its
-//! traffic is never looked at. What always holds for a token with them: a request that cannot be read without doubt is
+//! Bytes in, values out: nothing here reads a socket or a clock. Of a token without permissions only a short body is
+//! looked at, and only where `Mcp-Method` or `Mcp-Name` describe it. What always holds for a token with them: a request that cannot be read without doubt is
 //! refused, and an answer that cannot be read is not passed on. Everything that passes is passed byte for byte, except
 //! for the tools that are cut out of a list. What is held for that is bounded, for all callers together, by [`Room`].
 
@@ -26,7 +26,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use answer::{Answer, Whole, Withheld, learn};
+pub use answer::{Answer, Page, Whole, Withheld, page};
 pub use book::{Tool, ToolBook};
 pub use buffer::{Buffer, Full, TooLarge};
 pub use events::Events;
@@ -49,7 +49,7 @@ pub const MAX_EVENT: usize = 16 << 20;
 /// Messages in one batch. JSON-RPC batches exist in one revision of MCP only, and clients send a handful.
 pub const MAX_BATCH: usize = 1024;
 
-/// Names of tools that a tunnel remembers; the longest unused ones are forgotten first.
+/// Names of tools that a tunnel remembers: the first that the server lists.
 pub const MAX_TOOLS: usize = 4096;
 
 /// Tools in one answer to `tools/list`. A longer list is not read, so that no answer takes many times its own memory.

@@ -94,11 +94,11 @@ impl Refusal {
     /// Tools of which nobody knows yet whether they only read.
     pub(super) fn not_known(tools: &[&str]) -> Self {
         let message = format!(
-            "This token only calls read-only tools, and whether {} is one is not known yet: list the tools first \
-             (tools/list), then call again.",
+            "This token only calls read-only tools, and the server has not listed {} to gantz, which asks it again now: \
+             call what tools/list shows, in a few seconds if the tool is new.",
             listed(tools)
         );
-        Self::forbidden(&message, "The token only calls read-only tools; list the tools first", tools)
+        Self::forbidden(&message, "The token only calls read-only tools; this one is not known", tools)
     }
 
     /// A protocol whose bytes cannot be looked through.
@@ -299,9 +299,9 @@ mod tests {
             assert_eq!(
                 fields[header::WWW_AUTHENTICATE],
                 "Bearer realm=\"gantz\", error=\"insufficient_scope\", \
-                 error_description=\"The token only calls read-only tools; list the tools first\""
+                 error_description=\"The token only calls read-only tools; this one is not known\""
             );
-            assert!(body["message"].as_str().unwrap().contains("list the tools first"));
+            assert!(body["message"].as_str().unwrap().contains("in a few seconds"));
         }
     }
 

@@ -8,19 +8,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use gantz_shared::control::{TokenEntry, TokenLife};
-use gantz_shared::limits::{MAX_LABEL, MAX_TOKENS};
+use gantz_shared::limits::MAX_TOKENS;
 use gantz_shared::rate::Rate;
+use gantz_shared::span::{MAX_SPAN, rounded};
 use gantz_shared::token::{Digest, Token};
 use rand::RngExt;
 use rand::rngs::SysRng;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use super::label;
 use super::record::{First, Record, Snapshot, seconds};
 use crate::permissions::Permissions;
 
 /// What the token that a run begins with is called in logs and by `gantz token`, unless one before it still is.
 const FIRST_ID: &str = "run";
+
+/// The shortest life that a token can be given. The longest is [`MAX_SPAN`].
+pub const MIN_LIFE: Duration = Duration::from_secs(1);
 
 /// Characters of a token's id behind its `t`; ids are names, not secrets.
 const ID_LEN: usize = 6;
@@ -79,7 +84,11 @@ impl Life {
     /// Ends after `grace`, unless it ends before.
     fn shorten(&mut self, grace: Duration) {
         let shorter = Self::of(Some(grace));
-        self.ttl = shorter.ttl;
+        // One that the relay has not been told of may be over before.
+        let is_over_before = self.ttl.is_some_and(|(ttl, since)| ttl.saturating_sub(since.elapsed()) <= grace);
+        if !is_over_before {
+            self.ttl = shorter.ttl;
+        }
         self.over = [self.over, shorter.over].into_iter().flatten().min();
     }
 }
@@ -178,6 +187,14 @@ impl Book {
         pages.entries.iter().find(|entry| entry.id == first.id).map(Entry::listed)
     }
 
+    /// How long that one was to live when it was made; none: for ever.
+    #[must_use]
+    pub fn first_life(&self) -> Option<Duration> {
+        let pages = self.pages();
+        let first = pages.first.as_ref()?;
+        pages.entries.iter().find(|entry| entry.id == first.id)?.spec.ttl
+    }
+
     /// All that outlives the process.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
@@ -216,20 +233,31 @@ impl Book {
     /// # Errors
     /// [`TokenError`]
     pub fn rotate(&self, which: Option<&str>, grace: Duration) -> Result<Changed, TokenError> {
+        if grace > MAX_SPAN {
+            return Err(TokenError::Life(grace));
+        }
         let mut pages = self.pages();
+        pages.forget_dead();
         let old = pages.newest(which)?;
         let (spec, retired) = (pages.entries[old].spec.clone(), pages.entries[old].id.clone());
-        let (token, id) = pages.add(spec)?;
+        // Without a grace the new one takes the place of the old one, and needs no other.
+        let place = grace.is_zero().then(|| pages.entries.remove(old));
+        let added = pages.add(spec);
+        let (token, id) = match (added, place) {
+            (Ok(added), _) => added,
+            (Err(error), Some(place)) => {
+                pages.entries.insert(old, place);
+                return Err(error);
+            }
+            (Err(TokenError::Full), None) => return Err(TokenError::FullForGrace),
+            (Err(error), None) => return Err(error),
+        };
         if pages.first.as_ref().is_some_and(|first| first.id == retired) {
             pages.first = Some(First { id: id.clone(), secret: Some(token.clone()) });
         }
-        // Where it was may be another's place: making the new one has dropped the dead.
-        let Some(old) = pages.entries.iter_mut().find(|entry| entry.id == retired) else {
-            return Ok(self.changed(Some(token), vec![id]));
-        };
-        old.life.shorten(grace);
-        if grace.is_zero() {
-            pages.entries.retain(|entry| entry.id != retired);
+        // Where it was may be another's place: making the new one drops the dead.
+        if let Some(old) = pages.entries.iter_mut().find(|entry| entry.id == retired) {
+            old.life.shorten(grace);
         }
         Ok(self.changed(Some(token), vec![id, retired]))
     }
@@ -266,6 +294,12 @@ impl Book {
         Some(entry.permissions.clone())
     }
 
+    /// Whether one of them is for read-only tools.
+    #[must_use]
+    pub fn has_read_only(&self) -> bool {
+        self.pages().entries.iter().any(|entry| entry.spec.permissions.read_only)
+    }
+
     /// What the owner calls the token of this id.
     #[must_use]
     pub fn label(&self, id: &str) -> Option<String> {
@@ -276,7 +310,8 @@ impl Book {
     #[must_use]
     pub fn entries(&self) -> (u64, Vec<TokenEntry>) {
         let pages = self.pages();
-        let entries = pages.entries.iter().map(|entry| entry.record().entry());
+        // What has run out before the relay could be told is not told: it would live again.
+        let entries = pages.entries.iter().filter(|entry| entry.left() != Some(0)).map(|entry| entry.record().entry());
         (self.generations.borrow().newest, entries.collect())
     }
 
@@ -333,8 +368,11 @@ impl Changes {
 
 impl Pages {
     fn add(&mut self, spec: Spec) -> Result<(Token, String), TokenError> {
+        if let Some(ttl) = spec.ttl.filter(|ttl| !(MIN_LIFE..=MAX_SPAN).contains(ttl)) {
+            return Err(TokenError::Life(ttl));
+        }
         if let Some(label) = &spec.label {
-            check_label(label)?;
+            label::flaw(label).map_or(Ok(()), |why| Err(TokenError::Label(why)))?;
             if self.entries.iter().any(|entry| entry.id == *label) {
                 return Err(TokenError::Label("is the id of another token"));
             }
@@ -416,7 +454,7 @@ impl Entry {
         self.life.ttl.map(|(ttl, since)| {
             let left = ttl.saturating_sub(since.elapsed());
             // A second that has begun counts: a life is never shorter than it was said to be.
-            left.as_secs() + u64::from(left.subsec_nanos() > 0)
+            left.as_secs().saturating_add(u64::from(left.subsec_nanos() > 0))
         })
     }
 
@@ -428,6 +466,7 @@ impl Entry {
             created: seconds(self.created),
             life: self.spec.ttl.map(|life| life.as_secs()),
             left: self.left(),
+            ends: self.left().map(|left| seconds(SystemTime::now()).saturating_add(left)),
             expires_at: self.life.expires_at,
             rate: self.spec.rate,
             permissions: self.spec.permissions.clone(),
@@ -436,7 +475,10 @@ impl Entry {
 
     fn listed(&self) -> Listed {
         // Until the relay has told, by this machine's clock.
-        let ttl = self.left().map(|left| seconds(SystemTime::now()).saturating_add(left));
+        let ttl = self.life.ttl.map(|(ttl, since)| {
+            let begun = seconds(SystemTime::now()).saturating_sub(since.elapsed().as_secs());
+            begun.saturating_add(ttl.as_secs())
+        });
         Listed {
             id: self.id.clone(),
             label: self.spec.label.clone(),
@@ -452,6 +494,7 @@ impl Entry {
 
 impl From<Record> for Entry {
     fn from(record: Record) -> Self {
+        let left = record.left_at(SystemTime::now());
         Self {
             permissions: Arc::new(record.permissions.clone()),
             spec: Spec {
@@ -463,24 +506,11 @@ impl From<Record> for Entry {
             id: record.id,
             digest: record.digest,
             created: UNIX_EPOCH.checked_add(Duration::from_secs(record.created)).unwrap_or(UNIX_EPOCH),
-            life: Life { expires_at: record.expires_at, ..Life::of(record.left.map(Duration::from_secs)) },
+            life: Life { expires_at: record.expires_at, ..Life::of(left.map(Duration::from_secs)) },
             calls: 0,
             last_used: None,
         }
     }
-}
-
-fn check_label(label: &str) -> Result<(), TokenError> {
-    let why = if label.is_empty() {
-        "is empty"
-    } else if label.len() > MAX_LABEL {
-        "is longer than 64 bytes"
-    } else if label.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        "has a space or a control character"
-    } else {
-        return Ok(());
-    };
-    Err(TokenError::Label(why))
 }
 
 /// Why the book is not changed.
@@ -501,6 +531,10 @@ pub enum TokenError {
     },
     /// There are as many as there may be.
     Full,
+    /// Likewise, and one that goes on for a grace would need one more.
+    FullForGrace,
+    /// A life or a grace that is shorter or longer than there are.
+    Life(Duration),
     /// A label that cannot be one.
     Label(&'static str),
     /// The system gives no random bytes.
@@ -529,6 +563,13 @@ impl fmt::Display for TokenError {
             Self::Full => {
                 write!(f, "this tunnel has {MAX_TOKENS} tokens, as many as it may; `gantz token revoke` ends one")
             }
+            Self::FullForGrace => write!(
+                f,
+                "this tunnel has {MAX_TOKENS} tokens, as many as it may, and the old one would go on beside the new one; \
+                 `--grace 0` puts the new one in its place at once"
+            ),
+            Self::Life(span) if *span < MIN_LIFE => f.write_str("the life is over before it has begun; at least 1s"),
+            Self::Life(_) => write!(f, "the time is longer than there are; at most {}", rounded(MAX_SPAN)),
             Self::Label(why) => write!(f, "the label {why}; a short word such as ci or alice"),
             Self::Random(why) => write!(f, "the system gives no random bytes: {why}"),
         }

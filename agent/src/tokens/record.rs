@@ -25,9 +25,13 @@ pub struct Record {
     /// How many seconds one that takes its place lives; none: as long as the tunnel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub life: Option<u64>,
-    /// How many seconds are left of its life, where the relay has not been told of that yet. They begin when it is.
+    /// How many seconds are left of its life, where the relay has not been told of that yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<u64>,
+    /// With `left`: when they are over by this machine's clock, seconds since 1970. Whichever is over first counts, so
+    /// that neither a restart nor a clock that was set back begins them anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<u64>,
     /// When it dies, seconds since 1970 by the relay's clock; none: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<u64>,
@@ -58,6 +62,12 @@ impl Record {
         self.expires_at.is_some_and(|at| at <= seconds(now))
     }
 
+    /// What is `left` now.
+    pub(super) fn left_at(&self, now: SystemTime) -> Option<u64> {
+        let until = self.ends.map(|ends| ends.saturating_sub(seconds(now)));
+        self.left.map(|left| until.map_or(left, |until| until.min(left)))
+    }
+
     /// Has it live for `life` from now on at most; in vain where it has less than that left. Its successors live as long.
     /// Answers whether that is so.
     pub fn live_at_most(&mut self, life: Option<Duration>, now: SystemTime) -> bool {
@@ -66,6 +76,7 @@ impl Record {
         let is_shorter = self.life.is_some_and(|life| left.is_none_or(|left| life < left));
         if is_shorter {
             self.left = self.life;
+            self.ends = self.life.map(|life| seconds(now).saturating_add(life));
         }
         is_shorter
     }
@@ -80,6 +91,7 @@ impl From<TokenEntry> for Record {
             created: seconds(SystemTime::now()),
             life: entry.ttl,
             left: entry.ttl,
+            ends: None,
             expires_at: entry.expires_at,
             rate: entry.rate,
             permissions: Permissions::default(),

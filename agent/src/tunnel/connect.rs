@@ -56,6 +56,15 @@ pub(super) enum Dialer {
 }
 
 impl Dialer {
+    /// Goes on from where this machine is now. Over TCP that would be another connection.
+    pub(super) fn rebind(&self) {
+        if let Self::Quic(dialer) = self
+            && let Err(error) = dialer.rebind()
+        {
+            tracing::debug!(%error, "no other socket");
+        }
+    }
+
     /// Waits until the peers of closed connections were told.
     pub(super) async fn wait_idle(&self) {
         match self {

@@ -13,6 +13,7 @@ use rustls::{ClientConfig, RootCertStore};
 use super::Session;
 use super::connect::{Dialled, connect};
 use crate::config::{Config, RelayAddress, Transports, Trust};
+use crate::fingerprint::Pinned;
 use crate::tokens::Book;
 
 /// What is opened, besides what the configuration says.
@@ -54,7 +55,10 @@ async fn resolve(relay: &RelayAddress) -> Result<Vec<SocketAddr>, OpenError> {
 
 fn client_config(trust: &Trust) -> Result<ClientConfig, OpenError> {
     let mut roots = RootCertStore::empty();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     match trust {
+        // Who believes one authority only looks for it in what the relay shows.
+        Trust::Fingerprint(_) => {}
         Trust::Only(certificates) => {
             for certificate in certificates {
                 roots.add(certificate.clone()).map_err(|error| OpenError::Trust(error.to_string()))?;
@@ -68,13 +72,16 @@ fn client_config(trust: &Trust) -> Result<ClientConfig, OpenError> {
             }
         }
     }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&rustls::version::TLS13])
-        .map_err(|error| OpenError::Trust(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(config)
+        .map_err(|error| OpenError::Trust(error.to_string()))?;
+    let builder = match *trust {
+        Trust::Fingerprint(fingerprint) => {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Pinned { fingerprint, provider }))
+        }
+        _ => builder.with_root_certificates(roots),
+    };
+    Ok(builder.with_no_client_auth())
 }
 
 async fn open_at(

@@ -5,7 +5,9 @@ mod connect;
 mod dial;
 mod request;
 mod session;
+mod whereabouts;
 
 pub use connect::{Carried, Transport};
 pub use dial::{OpenError, Opening, open};
 pub use session::{Ended, Session, Signs, Work};
+pub(crate) use whereabouts::Whereabouts;

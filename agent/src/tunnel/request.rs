@@ -99,7 +99,7 @@ async fn call(
         // Revoked, and the relay does not know yet: what it was allowed is forgotten.
         None => return Err(Refusal::revoked().into()),
     };
-    let mut guard = permissions.and_then(|permissions| Guard::new(&permissions, &work.tools, &work.room));
+    let mut guard = permissions.map(|permissions| Guard::new(permissions, &work.tools, &work.room));
     let need = guard.as_mut().map(|guard| guard.head(&mut head)).transpose()?;
     let (body, rest) = match (need, guard.take()) {
         (Some(Need::Body { buffer, expects_continue }), Some(unchecked)) => {
@@ -245,6 +245,7 @@ fn code_of(error: &UpstreamError) -> StreamCode {
         UpstreamError::Timeout => StreamCode::UpstreamTimeout,
         UpstreamError::Caller => StreamCode::Cancelled,
         UpstreamError::TooLarge => StreamCode::UpstreamTooLarge,
+        UpstreamError::Lost(_) => StreamCode::UpstreamLost,
         UpstreamError::Invalid(_) => StreamCode::UpstreamInvalid,
     }
 }

@@ -1,5 +1,6 @@
 //! One open tunnel: takes request streams, and hears what the relay says.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use gantz_shared::control::{FromAgent, FromRelay, Welcome};
@@ -11,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::connect::{Carried, Dialer};
-use super::request;
+use super::{Whereabouts, request};
 use crate::agent::{self, Observer};
 use crate::calls::Calls;
 use crate::config::{GRACE, MOVED_IDLE};
@@ -105,10 +106,17 @@ impl Session {
         self.welcome.subscribe()
     }
 
+    /// The relay's address.
+    #[must_use]
+    pub fn relay(&self) -> SocketAddr {
+        self.connection.remote_address()
+    }
+
     /// Serves until the tunnel ends or has to.
     pub async fn serve(mut self, work: Arc<Work>, signs: Signs) -> Ended {
         let Signs { stop, cut, moved, leaving } = &signs;
         let mut requests = JoinSet::new();
+        let mut whereabouts = Whereabouts::new(self.relay());
         loop {
             tokio::select! {
                 accepted = self.connection.accept(Dropped::UPSTREAM) => match accepted {
@@ -145,6 +153,10 @@ impl Session {
                         tracing::debug!(%error, "tokens not told");
                         return Self::ended(&self.connection.closed().await);
                     }
+                }
+                change = whereabouts.changed() => {
+                    tracing::debug!(change, "the tunnel goes on from here");
+                    self.dialer.rebind();
                 }
                 () = stop.cancelled() => break,
                 // The relay may just have chosen this connection for one more.

@@ -1,6 +1,6 @@
 //! The `endpoint` event of HTTP+SSE (MCP 2024-11-05): the first event of the stream names the URL for messages. SDK
-//! clients refuse one on another origin than theirs, so an absolute URL of the local server becomes one of the public
-//! origin. A relative one is right already.
+//! clients refuse one on another origin than theirs, so a URL with the local server's authority becomes one of the public
+//! origin. Any other relative one is right already.
 
 use std::ops::Range;
 
@@ -112,7 +112,7 @@ fn first_event(bytes: &[u8]) -> Start {
     Start::Unfinished(start)
 }
 
-/// Whether an event that begins like this can still turn out to be an `endpoint` with an absolute URL. Whatever cannot
+/// Whether an event that begins like this can still turn out to be an `endpoint` whose URL has an authority. Whatever cannot
 /// is not held back: its pieces go out as they come.
 fn may_be_endpoint(start: &[u8]) -> bool {
     // A character that is cut in two at the end is in no line that matters here.
@@ -128,7 +128,7 @@ fn may_be_endpoint(start: &[u8]) -> bool {
             let is_whole = !end.is_empty();
             return FIELDS.iter().any(|field| line.starts_with(field) || (!is_whole && field.starts_with(line)));
         };
-        ["http://", "https://"].iter().any(|scheme| {
+        ["http://", "https://", "//"].iter().any(|scheme| {
             let known = url.len().min(scheme.len());
             (end.is_empty() || known == scheme.len())
                 && url.as_bytes()[..known].eq_ignore_ascii_case(&scheme.as_bytes()[..known])
@@ -195,6 +195,8 @@ mod tests {
             ("http://127.0.0.1:8090/messages?s=1", "https://cool.relay.test/messages?s=1"),
             ("http://localhost:8090/messages", "https://cool.relay.test/messages"),
             ("http://0.0.0.0:8090/messages", "https://cool.relay.test/messages"),
+            ("//127.0.0.1:8090/messages", "https://cool.relay.test/messages"),
+            ("//elsewhere.test/messages", "//elsewhere.test/messages"),
             ("/messages?s=1", "/messages?s=1"),
             ("http://127.0.0.1:9999/messages", "http://127.0.0.1:9999/messages"),
             ("https://elsewhere.test/messages", "https://elsewhere.test/messages"),
@@ -237,6 +239,8 @@ mod tests {
             "data:",
             "data: ",
             "data: htt",
+            "data: /",
+            "data: //127",
             "data: HTTP://127.0.0.1:8090/m\n",
             "event:endpoint\rdata: https://x",
             "id",

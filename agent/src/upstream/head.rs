@@ -1,11 +1,11 @@
 //! The heads of a local call: the caller's, with the local server's own `Host` and the relay's word on who called; and
-//! the answer's, which is to say one length or none.
+//! the answer's, which is to have no coding but chunks, and to say one length or none.
 
 use gantz_shared::fields::{is_forwarding, is_internal};
 use gantz_shared::wire::head::RequestHead;
 use http::header::{self, HeaderName, HeaderValue};
 use http::uri::Scheme;
-use http::{Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 
 use super::{RequestBody, Upstream};
 
@@ -63,11 +63,49 @@ pub(super) fn request(
     Ok(request)
 }
 
+/// Whether an answer's body is what it seems once its chunks are put together, if it has any. hyper undoes those, and
+/// only the last time; any other transfer coding (RFC 9112 §7) would be passed on without a word about it, as callers
+/// never hear of `Transfer-Encoding`.
+pub(super) fn is_plain_or_chunked(fields: &HeaderMap) -> bool {
+    let mut codings =
+        fields.get_all(header::TRANSFER_ENCODING).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    codings.next().is_none_or(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"chunked")) && codings.next().is_none()
+}
+
 /// Drops a `Content-Length` that does not count: beside `Transfer-Encoding`, which says where the body ends (RFC 9112
 /// §6.3), and in a 204 or before another protocol (RFC 9110 §8.6). Whoever believed it would wait for another body.
 pub(super) fn settle_length<B>(response: &mut Response<B>) {
     let has_none = matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::SWITCHING_PROTOCOLS);
     if has_none || response.headers().contains_key(header::TRANSFER_ENCODING) {
         response.headers_mut().remove(header::CONTENT_LENGTH);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_chunks_are_understood() {
+        let understood = |values: &[&'static str]| {
+            let fields = values.iter().map(|value| (header::TRANSFER_ENCODING, HeaderValue::from_static(value)));
+            is_plain_or_chunked(&fields.collect())
+        };
+        for fine in [&[][..], &["chunked"], &["Chunked"], &[" chunked "]] {
+            assert!(understood(fine), "{fine:?}");
+        }
+        for bad in [
+            &["gzip, chunked"][..],
+            &["gzip", "chunked"],
+            &["chunked, chunked"],
+            &["chunked", "chunked"],
+            &["chunked, gzip"],
+            &["gzip"],
+            &["identity"],
+            &["chunked;q=1"],
+            &[""],
+        ] {
+            assert!(!understood(bad), "{bad:?}");
+        }
     }
 }

@@ -58,7 +58,10 @@ pub enum UpstreamError {
     /// The head of its answer has more fields, or is longer, than can be taken.
     #[error("the head of its answer is too large")]
     TooLarge,
-    /// It answered with something else than HTTP, or closed without an answer.
+    /// It broke off before the head of its answer was whole.
+    #[error("it broke off before it answered: {0}")]
+    Lost(String),
+    /// It answered with something else than HTTP, or with a transfer coding that is not understood.
     #[error("no HTTP answer: {0}")]
     Invalid(String),
 }
@@ -137,10 +140,15 @@ impl Upstream {
                 UpstreamError::Caller
             } else if is_of(&error, hyper::Error::is_parse_too_large) {
                 UpstreamError::TooLarge
-            } else {
+            } else if is_of(&error, hyper::Error::is_parse) {
                 UpstreamError::Invalid(causes)
+            } else {
+                UpstreamError::Lost(causes)
             }
         })?;
+        if !head::is_plain_or_chunked(response.headers()) {
+            return Err(UpstreamError::Invalid("a transfer coding other than chunked".into()));
+        }
         head::settle_length(&mut response);
         Ok(response)
     }

@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use tokio::time::{sleep, timeout};
+use url::{Position, Url};
 
 use super::{Own, Target, causes};
 use crate::config::{Config, UPSTREAM_RETRY};
@@ -129,17 +130,20 @@ async fn follow(config: &Config, method: Method, path: &str) -> Result<(String, 
     Ok((path, answer))
 }
 
-/// Where an answer sends a call that is to stay as it is, if that is on this server.
-fn moved(answer: &Response<Incoming>, config: &Config) -> Option<String> {
+/// Where an answer from `from` sends a call that is to stay as it is, if that is on this server. References are what RFC
+/// 3986 §5 makes of them.
+fn moved(answer: &Response<Incoming>, config: &Config, from: &Uri) -> Option<String> {
     if !matches!(answer.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT) {
         return None;
     }
     let location = std::str::from_utf8(answer.headers().get(header::LOCATION)?.as_bytes()).ok()?;
-    if location.starts_with('/') && !location.starts_with("//") {
-        return Some(location.parse::<PathAndQuery>().ok()?.as_str().to_owned());
-    }
     let own = Own::new(&config.target, config.host_header.as_ref());
-    Some(own.path(location)?.as_str().to_owned())
+    if let Some(path) = own.path(location) {
+        return Some(path.as_str().to_owned());
+    }
+    let from = Url::parse(&from.to_string()).ok()?;
+    let to = from.join(location).ok().filter(|to| to.origin() == from.origin())?;
+    Some(to[Position::BeforePath..Position::AfterQuery].parse::<PathAndQuery>().ok()?.as_str().to_owned())
 }
 
 /// One request on a connection of its own. Its answer's body is not read: an event stream has no end.
@@ -149,7 +153,7 @@ async fn ask(config: &Config, method: Method, path: &str) -> Result<Answer, Stri
     let body = if method == Method::POST { Bytes::from_static(PING) } else { Bytes::new() };
     let mut request = Request::new(Full::new(body));
     *request.method_mut() = method;
-    *request.uri_mut() = uri;
+    *request.uri_mut() = uri.clone();
     let fields = request.headers_mut();
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     fields.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
@@ -172,7 +176,7 @@ async fn ask(config: &Config, method: Method, path: &str) -> Result<Answer, Stri
                 .headers()
                 .get(header::CONTENT_TYPE)
                 .is_some_and(|value| value.as_bytes().to_ascii_lowercase().starts_with(b"text/html")),
-            moved: moved(&response, config),
+            moved: moved(&response, config, &uri),
         }),
         // What happened, without the client's own words around it.
         Ok(Err(error)) => Ok(Answer::NotHttp(causes(error.source().unwrap_or(&error)))),

@@ -1,6 +1,6 @@
-//! URLs of the local server in its own answers. An absolute one names an address that means nothing to callers, or
-//! something else, so it is said of the tunnel's public origin. A relative one is right already, and one of another
-//! server is none of gantz's business.
+//! URLs of the local server in its own answers. One with an authority, with a scheme before it or without (RFC 3986
+//! §4.2), names an address that means nothing to callers, or something else, so it is said of the tunnel's public origin.
+//! Any other relative one is right already, and one of another server is none of gantz's business.
 
 use gantz_shared::authority;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -32,10 +32,14 @@ impl Own {
         }
     }
 
-    /// What stands behind scheme and authority of an absolute URL of the local server, under any of this machine's
-    /// names and with either scheme: behind the edge it may take itself for one that speaks https.
+    /// What stands behind the authority of a URL of the local server, under any of this machine's names and with either
+    /// scheme or none: behind the edge it may take itself for one that speaks https. `None` where there is no authority.
     pub(super) fn path(&self, url: &str) -> Option<PathAndQuery> {
-        let uri: Uri = url.parse().ok()?;
+        let uri: Uri = match url.strip_prefix("//") {
+            // Either scheme would do.
+            Some(rest) => format!("http://{rest}").parse().ok()?,
+            None => url.parse().ok()?,
+        };
         uri.scheme()?;
         if !self.is_named(uri.authority()?.as_str()) {
             return None;
@@ -74,7 +78,7 @@ impl PublicOrigin {
         Self { own, scheme, authority }
     }
 
-    /// The public form of an absolute URL of the local server; `None` for any other. Its fragment is not in it.
+    /// The public form of a URL with the local server's authority; `None` for any other. Its fragment is not in it.
     #[must_use]
     pub fn translate(&self, url: &str) -> Option<String> {
         let path = self.own.path(url)?;
@@ -124,6 +128,8 @@ mod tests {
             ("8090", "http://[::1]:8090/a", "/a"),
             ("8090", "http://0.0.0.0:8090/a", "/a"),
             ("8090", "http://127.0.0.1:8090/é", "/é"),
+            ("8090", "//127.0.0.1:8090/mcp/?a=b#c", "/mcp/?a=b#c"),
+            ("https://10.0.0.7", "//10.0.0.7", "/"),
             ("localhost", "https://localhost/a", "/a"),
             ("127.0.0.1:80", "http://127.0.0.1/a", "/a"),
             ("https://10.0.0.7", "https://10.0.0.7:443/a", "/a"),
@@ -138,7 +144,10 @@ mod tests {
         for location in [
             "/mcp/",
             "mcp/",
-            "//127.0.0.1:8090/mcp/",
+            "//127.0.0.1:8091/mcp/",
+            "//elsewhere.test/",
+            "///127.0.0.1:8090/mcp/",
+            "//",
             "http://127.0.0.1:8091/mcp/",
             "http://127.0.0.1/mcp/",
             "http://user@127.0.0.1:8090/mcp/",

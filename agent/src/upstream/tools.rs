@@ -1,5 +1,5 @@
 //! Asks the local server which tools it has, in nobody's name: so that a token's globs can be checked when it is made,
-//! and a token for read-only tools works before its holder has listed them.
+//! and that what a token for read-only tools may call is decided by nothing that callers have a hand in.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +14,16 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::{Interim, RequestBody, Upstream, UpstreamError};
-use crate::permissions::{self, ToolBook};
+use crate::permissions::{self, MAX_TOOLS, Page, Tool, ToolBook};
 
 /// How long one answer may take.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Longest answer that is read, bytes.
 const MAX_LIST: usize = 1 << 20;
+
+/// Pages of one list that are read. What is on a later one is not known.
+const MAX_PAGES: usize = 64;
 
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
@@ -44,24 +47,25 @@ pub enum ListError {
     NoList,
 }
 
-/// Lists the tools of the server that speaks Streamable HTTP on `path` into `book`: without a session where it can do
-/// that, in one that ends at once where it cannot. Only the first page: it is a help, and nothing is decided by what is
-/// missing in it but that a tool is not known.
+/// Lists the tools of the server that speaks Streamable HTTP on `path` into `book`, in place of what is there: without a
+/// session where it can do that, in one that ends at once where it cannot. With `Config::upstream_headers`, and no
+/// other credential.
 ///
 /// # Errors
-/// [`ListError`]; a server that speaks HTTP+SSE only is one of them.
-pub async fn list(upstream: &Upstream, path: &PathAndQuery, book: &Arc<ToolBook>) -> Result<(), ListError> {
+/// [`ListError`]; `book` is as it was. A server that speaks HTTP+SSE only is one of them, and one that asks for a
+/// credential that only callers have.
+pub async fn list(upstream: &Upstream, path: &PathAndQuery, book: &ToolBook) -> Result<(), ListError> {
     let ask = Ask { upstream, path };
-    let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": { "_meta": {
-        "io.modelcontextprotocol/protocolVersion": STATELESS,
-        "io.modelcontextprotocol/clientCapabilities": {},
-    } } });
     let stateless = [
         (VERSION, HeaderValue::from_static(STATELESS)),
         (HeaderName::from_static("mcp-method"), HeaderValue::from_static("tools/list")),
     ];
-    let answer = ask.post(&stateless, &list).await?;
-    if answer.teaches(book) {
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": STATELESS,
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    if let Some(tools) = ask.pages(&stateless, &json!({ "_meta": meta })).await? {
+        book.replace(&tools);
         return Ok(());
     }
 
@@ -78,13 +82,14 @@ pub async fn list(upstream: &Upstream, path: &PathAndQuery, book: &Arc<ToolBook>
     let session = welcome.fields.get(SESSION).cloned();
     in_session.extend(session.clone().map(|session| (SESSION, session)));
     ask.post(&in_session, &json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await?;
-    let answer = ask.post(&in_session, &json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" })).await?;
+    let tools = ask.pages(&in_session, &json!({})).await;
     if session.is_some()
         && let Err(error) = ask.send(Method::DELETE, &in_session, RequestBody::Empty).await
     {
         tracing::debug!(%error, "session not ended");
     }
-    if answer.teaches(book) { Ok(()) } else { Err(ListError::NoList) }
+    book.replace(&tools?.ok_or(ListError::NoList)?);
+    Ok(())
 }
 
 struct Ask<'a> {
@@ -99,13 +104,38 @@ struct Answer {
 }
 
 impl Answer {
-    /// Whether there was a list of tools in it, which is in `book` then.
-    fn teaches(&self, book: &Arc<ToolBook>) -> bool {
-        self.status == StatusCode::OK && permissions::learn(book, &self.fields, &self.body)
+    /// The page of the list in it.
+    fn page(&self) -> Option<Page> {
+        permissions::page(&self.fields, &self.body).filter(|_| self.status == StatusCode::OK)
     }
 }
 
 impl Ask<'_> {
+    /// All tools, page by page; `None` where the first answer lists none. A later one that does not is an error: what
+    /// is missing would be taken for gone.
+    async fn pages(
+        &self,
+        fields: &[(HeaderName, HeaderValue)],
+        params: &Value,
+    ) -> Result<Option<Vec<Tool>>, ListError> {
+        let (mut tools, mut params) = (Vec::new(), params.clone());
+        for page in 0..MAX_PAGES {
+            let list = json!({ "jsonrpc": "2.0", "id": page, "method": "tools/list", "params": params });
+            match self.post(fields, &list).await?.page() {
+                None if page == 0 => return Ok(None),
+                None => return Err(ListError::NoList),
+                Some(page) => {
+                    tools.extend(page.tools);
+                    match page.next.filter(|_| tools.len() < MAX_TOOLS) {
+                        Some(cursor) => params["cursor"] = cursor.into(),
+                        None => break,
+                    }
+                }
+            }
+        }
+        Ok(Some(tools))
+    }
+
     async fn post(&self, fields: &[(HeaderName, HeaderValue)], message: &Value) -> Result<Answer, ListError> {
         self.send(Method::POST, fields, RequestBody::whole(message.to_string().into())).await
     }

@@ -1,5 +1,5 @@
-//! Callers that were turned away. The first time is a line at once; what is repeated (the same reason, tunnel and source)
-//! is counted, and told in one line an interval.
+//! Callers that were turned away, and what agents do. The first time is a line at once; what is repeated (the same reason
+//! and source; of callers, the same tunnel) is counted, and told in one line an interval.
 //!
 //! What always holds: every event is in a line or in the count of one, and lines and memory are bounded, wherever callers
 //! come from and however many they are. Each reason has its own room: who fills that of one hides nothing of another.
@@ -21,6 +21,10 @@ pub(crate) const INTERVAL: Duration = Duration::from_secs(60);
 /// interval.
 pub(crate) const WRONG_TOKENS: u32 = 100;
 
+/// What agents of one source do and that is a line each, an interval and kind: more than the agents of one desk, and far
+/// less than one needs to have the log rotated over what it says of it.
+pub(crate) const OF_AGENTS: u32 = 60;
+
 /// Lines at once, a reason and interval, from all sources together. What comes then is gathered from its first time.
 pub(crate) const LINES_AT_ONCE: usize = 500;
 
@@ -28,13 +32,15 @@ pub(crate) const LINES_AT_ONCE: usize = 500;
 /// line for all of them, which says how many sources there were, up to this number.
 pub(crate) const SOURCES: usize = 500;
 
-/// Why a caller was turned away.
+/// Why a caller was turned away, or what an agent has done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Why {
     /// A wrong or expired token, or none.
     AuthFailed(Code),
     /// Too often; the name of the limit.
     RateLimited(&'static str),
+    /// Of an agent; the name of the event, and with which code.
+    Agent(&'static str, Option<&'static str>),
 }
 
 impl Why {
@@ -43,6 +49,7 @@ impl Why {
         match self {
             Self::AuthFailed(Code::InvalidToken | Code::ExpiredToken) => WRONG_TOKENS,
             Self::AuthFailed(_) | Self::RateLimited(_) => 1,
+            Self::Agent(..) => OF_AGENTS,
         }
     }
 }
@@ -81,6 +88,7 @@ impl Line {
         let (event, code, limit) = match why {
             Why::AuthFailed(code) => ("auth_failed", Some(code.row().1), None),
             Why::RateLimited(limit) => ("rate_limited", None, Some(limit)),
+            Why::Agent(event, code) => (event, code, None),
         };
         Self { event, source, name: name.map(str::to_owned), code, limit, count, sources_at_least: None }
     }
@@ -113,6 +121,13 @@ struct Repeated {
 impl Gathered {
     /// Takes an event. The line is to be written at once; without one, the event is told later.
     pub(crate) fn take(&mut self, why: Why, source: IpAddr, name: &str, now: SystemTime) -> Option<Line> {
+        let is_line = self.is_line(why, source, name, now);
+        is_line.then(|| Line::new(why, Some(source.to_canonical().to_string()), Some(name), None))
+    }
+
+    /// As [`take`](Self::take), for an event that has a line of its own kind. What agents do is not told apart by the names
+    /// of their tunnels: those they choose.
+    pub(crate) fn is_line(&mut self, why: Why, source: IpAddr, name: &str, now: SystemTime) -> bool {
         let reason = self.reasons.entry(why).or_default();
         let key = (name.to_owned(), network(source));
         let is_full = reason.repeated.len() >= SOURCES;
@@ -122,16 +137,16 @@ impl Gathered {
             if sources.len() < SOURCES {
                 sources.insert(key.1);
             }
-            return None;
+            return false;
         }
         let repeated = reason.repeated.entry(key).or_default();
         if repeated.at_once < why.at_once() && reason.lines < LINES_AT_ONCE {
             repeated.at_once += 1;
             reason.lines += 1;
-            return Some(Line::new(why, Some(source.to_canonical().to_string()), Some(name), None));
+            return true;
         }
         repeated.count.get_or_insert_with(|| Count::none(now)).one_more(now);
-        None
+        false
     }
 
     /// Ends the interval: what is to be told of it. Whoever has repeated something is not told of at once again before
@@ -143,7 +158,12 @@ impl Gathered {
             reason.repeated.retain(|(name, source), repeated| {
                 let Some(count) = repeated.count.take() else { return false };
                 repeated.at_once = why.at_once();
-                lines.push(Line::new(why, Some(spelled(*source)), Some(name), Some(count)));
+                lines.push(Line::new(
+                    why,
+                    Some(spelled(*source)),
+                    Some(&**name).filter(|name| !name.is_empty()),
+                    Some(count),
+                ));
                 true
             });
             if let Some((count, sources)) = reason.others.take() {

@@ -9,6 +9,7 @@ use gantz_audit::{Audit, Limits, OpenError};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::Event;
 use super::gathered::{Gathered, INTERVAL, Why};
 
 /// See the module's head. A clone is another handle of the same log; the default one goes nowhere.
@@ -50,9 +51,21 @@ impl Log {
         Ok((log, keeper))
     }
 
-    /// For what is a line each: what agents do.
-    pub(crate) fn lines(&self) -> Audit {
-        self.audit.clone()
+    /// Another handle, for what agents do.
+    pub(crate) fn lines(&self) -> Self {
+        self.clone()
+    }
+
+    /// Writes down what an agent has done, now or when what is repeated is told. Returns at once.
+    pub(crate) fn write(&self, event: &Event<'_>) {
+        if !self.audit.is_on() {
+            return;
+        }
+        let (why, source) = event.kind();
+        let mut gathered = self.lock();
+        if gathered.is_line(why, source, "", SystemTime::now()) {
+            self.audit.write(event);
+        }
     }
 
     /// Writes down who was turned away, now or when what is repeated is told. Returns at once.

@@ -1,11 +1,11 @@
 //! What the relay writes down for its operator: who came, who was turned away, and why. A line of JSON an event; never a
-//! token, a path or a body. What callers can repeat at will is [`gathered`], so that nobody can fill the log
+//! token, a path or a body. What callers and agents can repeat at will is [`gathered`], so that nobody can fill the log
 //! with it until it is rotated over what it says of others.
 
 mod gathered;
 mod log;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 
@@ -17,11 +17,43 @@ pub(crate) use log::{Keeper, Log};
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(crate) enum Event<'a> {
     /// An agent opened a tunnel.
-    TunnelOpened { name: &'a str, peer: SocketAddr, agent: &'a str, open: bool, tokens: usize },
+    TunnelOpened {
+        name: &'a str,
+        peer: SocketAddr,
+        agent: &'a str,
+        open: bool,
+        tokens: usize,
+        /// The id of its access key.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        key: Option<&'a str>,
+    },
     /// A tunnel ended.
-    TunnelClosed { name: &'a str, reason: &'a str },
+    TunnelClosed {
+        name: &'a str,
+        reason: &'a str,
+        #[serde(skip)]
+        source: IpAddr,
+    },
     /// An agent was not let in.
-    TunnelRefused { peer: SocketAddr, agent: &'a str, code: &'a str },
+    TunnelRefused { peer: SocketAddr, agent: &'a str, code: &'static str },
     /// An agent replaced its tokens.
-    TokenSet { name: &'a str, generation: u64, tokens: usize },
+    TokenSet {
+        name: &'a str,
+        generation: u64,
+        tokens: usize,
+        #[serde(skip)]
+        source: IpAddr,
+    },
+}
+
+impl Event<'_> {
+    /// What of it is the same when it is repeated.
+    fn kind(&self) -> (Why, IpAddr) {
+        match self {
+            Self::TunnelOpened { peer, .. } => (Why::Agent("tunnel_opened", None), peer.ip()),
+            Self::TunnelClosed { source, .. } => (Why::Agent("tunnel_closed", None), *source),
+            Self::TunnelRefused { peer, code, .. } => (Why::Agent("tunnel_refused", Some(code)), peer.ip()),
+            Self::TokenSet { source, .. } => (Why::Agent("token_set", None), *source),
+        }
+    }
 }

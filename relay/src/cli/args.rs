@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use gantz_cli::{LogFormat, verbosity};
+use gantz_cli::{LogFormat, Spans, verbosity};
 use ipnet::IpNet;
 
+use super::acme::AcmeArgs;
 use super::limits::LimitArgs;
-use crate::config::Domain;
+use crate::config::{Access, Domain};
 
 /// The flags of `gantz-relay serve`.
 #[derive(Debug, Args)]
@@ -34,6 +35,8 @@ pub struct ServeArgs {
     /// With --tls files: the key, PEM; watched for changes
     #[arg(long, env = "GANTZ_RELAY_TLS_KEY", value_name = "FILE")]
     pub(super) tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) acme: AcmeArgs,
     /// Folder for what outlives a restart [default: gantz-relay in the user's state folder]
     #[arg(long, env = "GANTZ_RELAY_STATE_DIR", value_name = "DIR")]
     pub(super) state_dir: Option<PathBuf>,
@@ -41,7 +44,7 @@ pub struct ServeArgs {
     /// state folder]
     #[arg(long, env = "GANTZ_RELAY_AUDIT_LOG", value_name = "FILE")]
     pub(super) audit_log: Option<PathBuf>,
-    /// Address of the operator's listener (health); never public
+    /// Address of the operator's listener (health, access keys); never public
     #[arg(long, env = "GANTZ_RELAY_ADMIN_LISTEN", value_parser = address, default_value = "127.0.0.1:9090", value_name = "ADDR:PORT")]
     pub(super) admin_listen: SocketAddr,
     /// Who may open tunnels
@@ -54,17 +57,21 @@ pub struct ServeArgs {
     #[arg(long, env = "GANTZ_RELAY_TRUSTED_PROXIES", value_name = "CIDR", value_parser = network, value_delimiter = ',')]
     pub(super) trusted_proxies: Vec<IpNet>,
     /// How long a request waits for an agent that is away for a moment
-    #[arg(long, env = "GANTZ_RELAY_HOLD", default_value = "5s", value_name = "TIME", value_parser = duration)]
+    #[arg(long, env = "GANTZ_RELAY_HOLD", default_value = "5s", value_name = "TIME", value_parser = span, allow_hyphen_values = true)]
     pub(super) hold: Duration,
     /// How long a name that was asked for is kept for its last holder after a goodbye; 0: not at all
-    #[arg(long, env = "GANTZ_RELAY_KEEP_NAMES", default_value = "24h", value_name = "TIME", value_parser = duration)]
+    #[arg(long, env = "GANTZ_RELAY_KEEP_NAMES", default_value = "24h", value_name = "TIME", value_parser = span, allow_hyphen_values = true)]
     pub(super) keep_names: Duration,
     /// Silence on an event stream after which a comment is sent
-    #[arg(long, env = "GANTZ_RELAY_SSE_KEEP_ALIVE", default_value = "15s", value_name = "TIME", value_parser = duration)]
+    #[arg(long, env = "GANTZ_RELAY_SSE_KEEP_ALIVE", default_value = "15s", value_name = "TIME", value_parser = deadline, allow_hyphen_values = true)]
     pub(super) sse_keep_alive: Duration,
     /// How long streams may finish after SIGTERM
-    #[arg(long, env = "GANTZ_RELAY_DRAIN", default_value = "30s", value_name = "TIME", value_parser = duration)]
+    #[arg(long, env = "GANTZ_RELAY_DRAIN", default_value = "30s", value_name = "TIME", value_parser = span, allow_hyphen_values = true)]
     pub(super) drain: Duration,
+    /// Take over from the relay that runs with this --state-dir, if one does: it gives its listeners and its agents away,
+    /// lets open streams finish, and ends
+    #[arg(long)]
+    pub(super) take_over: bool,
     /// How logs are written
     #[arg(long, env = "GANTZ_RELAY_LOG_FORMAT", value_enum, default_value = "text", value_name = "FORMAT")]
     pub(super) log_format: LogFormat,
@@ -81,7 +88,8 @@ pub(super) enum TlsArg {
     SelfSigned,
     /// --tls-cert and --tls-key, which something else renews
     Files,
-    /// Certificates by themselves (not built yet)
+    /// Ordered from a certificate authority and renewed, for the domain and everything under it; using it agrees to
+    /// the authority's terms of service
     Acme,
     /// Plain HTTP, for use behind a proxy that ends TLS
     Off,
@@ -89,18 +97,33 @@ pub(super) enum TlsArg {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum AccessArg {
-    /// Agents with an access key (not built yet)
+    /// Agents with an access key (gantz-relay key)
     Keys,
-    /// Everybody who reaches the UDP port
+    /// Everybody who reaches the relay
     Open,
+}
+
+impl From<AccessArg> for Access {
+    fn from(arg: AccessArg) -> Self {
+        match arg {
+            AccessArg::Keys => Self::Keys,
+            AccessArg::Open => Self::Open,
+        }
+    }
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("`{text}` is not an address with a port; 0.0.0.0:443, or [::]:443 for IPv6"))
 }
 
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|_| format!("`{text}` is not a time; 500ms, 30s or 5m"))
+/// A time for which something is done, if at all.
+fn span(text: &str) -> Result<Duration, String> {
+    Spans { least: Duration::from_millis(1), zero: Some("for not at all"), forms: "500ms, 30s, 5m" }.read(text)
+}
+
+/// A time after which something is done. It cannot be switched off, only be long.
+pub(super) fn deadline(text: &str) -> Result<Duration, String> {
+    Spans { least: Duration::from_millis(1), zero: None, forms: "500ms, 30s or 5m" }.read(text)
 }
 
 fn network(text: &str) -> Result<IpNet, String> {

@@ -7,8 +7,11 @@ use clap::Args;
 use gantz_shared::limits::{MAX_FIELDS, MAX_HEAD, MAX_REQUEST_STREAMS};
 use gantz_shared::rate::Rate;
 
-use super::args::duration;
-use crate::config::{Deadlines, GUESS_RATE, Http2Limits, Limits, MISSING_TOKEN_RATE, Rates, TOKEN_RATE, TUNNEL_RATE};
+use super::args::{AccessArg, deadline};
+use crate::config::{
+    Deadlines, GUESS_RATE, Http2Limits, Limits, MISSING_TOKEN_RATE, OPEN_TUNNELS_PER_SOURCE, Rates, TOKEN_RATE,
+    TUNNEL_RATE,
+};
 
 /// Each has an environment variable.
 #[derive(Debug, Args)]
@@ -23,9 +26,9 @@ pub(super) struct LimitArgs {
     /// Tunnels that are open at once; over it, agents are refused
     #[arg(long, env = "GANTZ_RELAY_MAX_TUNNELS", default_value_t = Limits::default().tunnels, value_name = "NUMBER", value_parser = count)]
     max_tunnels: usize,
-    /// Of these, from one address (IPv6: one /64)
-    #[arg(long, env = "GANTZ_RELAY_MAX_TUNNELS_PER_SOURCE", default_value_t = Limits::default().tunnels_per_source, value_name = "NUMBER", value_parser = count)]
-    max_tunnels_per_source: usize,
+    /// Of these, from one address (IPv6: one /64) [default: 1000; with --access open: 20]
+    #[arg(long, env = "GANTZ_RELAY_MAX_TUNNELS_PER_SOURCE", value_name = "NUMBER", value_parser = count)]
+    max_tunnels_per_source: Option<usize>,
     /// Agents in their handshake at once before they have to prove their address, and then from one address
     #[arg(long, env = "GANTZ_RELAY_MAX_HANDSHAKES", default_value_t = Limits::default().handshakes, value_name = "NUMBER", value_parser = count)]
     max_handshakes: usize,
@@ -60,22 +63,22 @@ pub(super) struct LimitArgs {
     #[arg(long, env = "GANTZ_RELAY_HTTP2_IDLE_FRAMES", default_value_t = Http2Limits::default().idle_frames, value_name = "RATE")]
     http2_idle_frames: Rate,
     /// How long a TLS handshake may take
-    #[arg(long, env = "GANTZ_RELAY_HANDSHAKE_TIMEOUT", default_value = "10s", value_name = "TIME", value_parser = deadline)]
+    #[arg(long, env = "GANTZ_RELAY_HANDSHAKE_TIMEOUT", default_value = "10s", value_name = "TIME", value_parser = deadline, allow_hyphen_values = true)]
     handshake_timeout: Duration,
     /// How long a new connection may say nothing
-    #[arg(long, env = "GANTZ_RELAY_FIRST_BYTE_TIMEOUT", default_value = "30s", value_name = "TIME", value_parser = deadline)]
+    #[arg(long, env = "GANTZ_RELAY_FIRST_BYTE_TIMEOUT", default_value = "30s", value_name = "TIME", value_parser = deadline, allow_hyphen_values = true)]
     first_byte_timeout: Duration,
     /// How long a request's head may take from its first byte
-    #[arg(long, env = "GANTZ_RELAY_HEAD_TIMEOUT", default_value = "30s", value_name = "TIME", value_parser = deadline)]
+    #[arg(long, env = "GANTZ_RELAY_HEAD_TIMEOUT", default_value = "30s", value_name = "TIME", value_parser = deadline, allow_hyphen_values = true)]
     head_timeout: Duration,
     /// How long a connection may be without a request
-    #[arg(long, env = "GANTZ_RELAY_IDLE_TIMEOUT", default_value = "2m", value_name = "TIME", value_parser = deadline)]
+    #[arg(long, env = "GANTZ_RELAY_IDLE_TIMEOUT", default_value = "2m", value_name = "TIME", value_parser = deadline, allow_hyphen_values = true)]
     idle_timeout: Duration,
     /// How long a request's body may be silent while it is waited for
-    #[arg(long, env = "GANTZ_RELAY_BODY_TIMEOUT", default_value = "1m", value_name = "TIME", value_parser = deadline)]
+    #[arg(long, env = "GANTZ_RELAY_BODY_TIMEOUT", default_value = "1m", value_name = "TIME", value_parser = deadline, allow_hyphen_values = true)]
     body_timeout: Duration,
     /// How long a caller may take nothing of an answer that is there
-    #[arg(long, env = "GANTZ_RELAY_READER_TIMEOUT", default_value = "1m", value_name = "TIME", value_parser = deadline)]
+    #[arg(long, env = "GANTZ_RELAY_READER_TIMEOUT", default_value = "1m", value_name = "TIME", value_parser = deadline, allow_hyphen_values = true)]
     reader_timeout: Duration,
     /// How often a token may be used, unless its owner gave it a rate of its own
     #[arg(long, env = "GANTZ_RELAY_TOKEN_RATE", default_value_t = TOKEN_RATE, value_name = "RATE")]
@@ -92,13 +95,18 @@ pub(super) struct LimitArgs {
 }
 
 impl LimitArgs {
-    pub(super) fn limits(&self) -> Limits {
+    /// What is not said is less where anybody may come.
+    pub(super) fn limits(&self, access: AccessArg) -> Limits {
+        let per_source = match access {
+            AccessArg::Keys => Limits::default().tunnels_per_source,
+            AccessArg::Open => OPEN_TUNNELS_PER_SOURCE,
+        };
         let bytes = |size: ByteSize| usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
         Limits {
             connections: self.max_connections,
             connections_per_source: self.max_connections_per_source,
             tunnels: self.max_tunnels,
-            tunnels_per_source: self.max_tunnels_per_source,
+            tunnels_per_source: self.max_tunnels_per_source.unwrap_or(per_source),
             handshakes: self.max_handshakes,
             requests: self.max_requests,
             streams: self.max_streams,
@@ -175,13 +183,6 @@ fn window(text: &str) -> Result<u32, String> {
     match u32::try_from(size(text)?.as_u64()) {
         Ok(bytes) if (MIN_WINDOW..=MAX_WINDOW).contains(&bytes) => Ok(bytes),
         _ => Err(format!("`{text}` is not from 64KiB to 1GiB")),
-    }
-}
-
-fn deadline(text: &str) -> Result<Duration, String> {
-    match duration(text)? {
-        zero if zero.is_zero() => Err("no time at all; a deadline cannot be switched off, only be long".into()),
-        time => Ok(time),
     }
 }
 

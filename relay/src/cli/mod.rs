@@ -1,10 +1,14 @@
 //! The command line of `gantz-relay`: flags and environment to a [`crate::Config`] and bound sockets.
 
+mod acme;
 mod args;
 mod contradictions;
+mod key;
 mod limits;
+mod names;
 mod open_files;
 mod serve;
+mod state_folder;
 mod tickets;
 
 use std::process::ExitCode;
@@ -30,6 +34,10 @@ enum Command {
     /// Run the relay: HTTPS for the public on TCP, QUIC for agents on UDP, on the same port number
     #[command(after_long_help = LOG)]
     Serve(Box<ServeArgs>),
+    /// Agents' access keys
+    Key(key::KeyArgs),
+    /// The names that are reserved for access keys
+    Names(names::NamesArgs),
     /// The tickets that bring agents back to their names
     #[command(subcommand)]
     Tickets(tickets::TicketsCommand),
@@ -48,6 +56,8 @@ pub fn main() -> ExitCode {
             contradictions::settle(&mut args, matches)?;
             serve::serve(&args)
         }
+        Command::Key(args) => key::run(args),
+        Command::Names(args) => names::run(args),
         Command::Tickets(command) => tickets::run(&command),
         Command::Completions { shell } => gantz_cli::completions::<Cli>("gantz-relay", shell),
     })

@@ -7,7 +7,9 @@ use std::pin::pin;
 use std::time::Duration;
 
 use gantz_cli::{Logs, Stop};
+use gantz_shared::control::Secret;
 use gantz_shared::failure::{Exit, Failure};
+use gantz_shared::limits::DEFAULT_PORT;
 use http::uri::Scheme;
 
 use super::args::{AccessArg, ServeArgs, TlsArg};
@@ -34,7 +36,11 @@ pub(super) fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
 
 async fn run(args: &ServeArgs, config: Config) -> Result<Exit, Failure> {
     let mut stop = Stop::new().map_err(|error| Failure::new(Exit::Failed, "cannot wait for signals").why(error))?;
-    let sockets = bind(args)?;
+    let sockets = match args.take_over {
+        #[cfg(unix)]
+        true => take_over(args, config.state_dir.as_deref())?,
+        _ => bind(args)?,
+    };
     let relay = Relay::start(config, sockets).map_err(|error| start_failure(&error, args.tls, &args.domain))?;
     tracing::info!(
         domain = args.domain.as_str(),
@@ -46,11 +52,20 @@ async fn run(args: &ServeArgs, config: Config) -> Result<Exit, Failure> {
     if let (Some(path), Some(fingerprint)) = (relay.ca_path(), relay.ca_fingerprint()) {
         tracing::info!(ca = %path.display(), sha256 = fingerprint, "agents and callers have to trust this CA (gantz run --relay-ca FILE)");
     }
+    if let Some(key) = relay.first_key() {
+        gantz_cli::print(login_line(&relay, args, key).as_bytes())?;
+    }
     if args.access == AccessArg::Open {
         tracing::warn!("--access open: everybody who reaches this relay can open tunnels under its domain");
     }
-    let signal = stop.signal().await;
-    tracing::info!(signal, deadline = ?args.drain, "stopping: no new connections, open streams may finish");
+    tokio::select! {
+        signal = stop.signal() => {
+            tracing::info!(signal, deadline = ?args.drain, "stopping: no new connections, open streams may finish");
+        }
+        () = relay.taken_over().cancelled_owned() => {
+            tracing::info!(deadline = ?args.drain, "another process has taken over: open streams may finish");
+        }
+    }
     let cut = relay.cut();
     let mut shutdown = pin!(relay.shutdown());
     tokio::select! {
@@ -74,16 +89,21 @@ async fn run(args: &ServeArgs, config: Config) -> Result<Exit, Failure> {
     Ok(Exit::Fine)
 }
 
+/// What the holder of the first access key types. On stdout, because logs hold no secrets.
+fn login_line(relay: &Relay, args: &ServeArgs, key: &Secret) -> String {
+    let port = relay.agent_addr().port();
+    let port = if port == DEFAULT_PORT { String::new() } else { format!(":{port}") };
+    let fingerprint = relay.ca_fingerprint().map(|print| format!(" --fingerprint {print}")).unwrap_or_default();
+    let domain = args.domain.as_str();
+    format!("gantz login {domain}{port} --key {}{fingerprint}\n", key.reveal())
+}
+
 fn config(args: &ServeArgs) -> Result<Config, Failure> {
     let usage = |what: &str| Failure::new(Exit::Usage, what);
     let tls = match args.tls {
         TlsArg::SelfSigned => TlsConfig::SelfSigned,
         TlsArg::Off => TlsConfig::Off,
-        TlsArg::Acme => {
-            return Err(usage("--tls acme is not built yet")
-                .why("this version does not obtain certificates by itself")
-                .hint("--tls files, --tls self-signed, or --tls off behind a proxy"));
-        }
+        TlsArg::Acme => args.acme.config()?,
         TlsArg::Files => match (&args.tls_cert, &args.tls_key) {
             (Some(cert), Some(key)) => TlsConfig::Files { cert: cert.clone(), key: key.clone() },
             _ => {
@@ -93,11 +113,6 @@ fn config(args: &ServeArgs) -> Result<Config, Failure> {
             }
         },
     };
-    if args.access == AccessArg::Keys {
-        return Err(usage("--access keys is not built yet")
-            .why("this version does not check access keys, and would let everybody in")
-            .hint("--access open, where only people you trust reach the relay's UDP port"));
-    }
     let public = args.public_url.as_ref().map(|url| public_origin(url, &args.domain)).transpose()?;
     let state_dir = match &args.state_dir {
         Some(dir) => dir.clone(),
@@ -111,11 +126,13 @@ fn config(args: &ServeArgs) -> Result<Config, Failure> {
             None => Some(state_dir.join("audit").join(gantz_audit::FILE_NAME)),
         },
         state_dir: Some(state_dir),
+        access: args.access.into(),
         trusted_proxies: args.trusted_proxies.clone(),
-        limits: args.limits.limits(),
+        limits: args.limits.limits(args.access),
         rates: args.limits.rates(),
         hold: args.hold,
         keep_names: args.keep_names,
+        can_be_taken_over: true,
         sse_keep_alive: args.sse_keep_alive,
         drain: args.drain,
         ..Config::new(args.domain.clone(), tls)
@@ -156,7 +173,29 @@ fn bind(args: &ServeArgs) -> Result<Sockets, Failure> {
     let default = (args.listen.port() == 443 && args.tls != TlsArg::Off).then(|| SocketAddr::from(([0, 0, 0, 0], 80)));
     let http = args.http_listen.or(default).map(|address| tcp(address, "--http-listen")).transpose()?;
     let admin = Some(tcp(args.admin_listen, "--admin-listen")?);
-    Ok(Sockets { edge: vec![edge], agents, http, admin })
+    Ok(Sockets { edge: vec![edge], agents, http, admin, predecessor: None })
+}
+
+/// The listeners of the relay that runs with this state folder; where none does, they are bound.
+#[cfg(unix)]
+fn take_over(args: &ServeArgs, state_dir: Option<&std::path::Path>) -> Result<Sockets, Failure> {
+    let failure = |why: &dyn std::fmt::Display| {
+        Failure::new(Exit::Failed, "cannot take over from the relay that runs")
+            .why(why)
+            .hint("stopping it first, and starting this one without --take-over")
+    };
+    let Some(dir) = state_dir else { return bind(args) };
+    let Some(taken) = Sockets::take_over(dir).map_err(|error| failure(&error))? else {
+        tracing::info!(state = %dir.display(), "no relay runs with this state folder: there is nothing to take over");
+        return bind(args);
+    };
+    for listener in &taken.edge {
+        let address = listener.local_addr().map_err(|error| failure(&error))?;
+        if args.listen.port() != 0 && address.port() != args.listen.port() {
+            return Err(failure(&format!("it listens on {address}, and --listen says {}", args.listen)));
+        }
+    }
+    Ok(taken)
 }
 
 /// TCP and UDP on one port number.
@@ -181,7 +220,11 @@ fn tcp(address: SocketAddr, flag: &str) -> Result<TcpListener, Failure> {
 fn taken(address: SocketAddr, protocol: &str, flag: &str, error: &io::Error) -> Failure {
     let hint = match error.kind() {
         io::ErrorKind::AddrInUse => {
-            format!("stop what uses {protocol} port {}, or choose another with {flag}", address.port())
+            format!(
+                "stop what uses {protocol} port {0}, or choose another with {flag}; --take-over where it is a relay \
+                 with the same --state-dir",
+                address.port()
+            )
         }
         io::ErrorKind::PermissionDenied => {
             format!("a port above 1023 with {flag}, or the capability CAP_NET_BIND_SERVICE")
@@ -198,6 +241,10 @@ fn start_failure(error: &StartError, tls: TlsArg, domain: &Domain) -> Failure {
                 .hint("a folder that this user may write to with --state-dir")
                 .words(&error.to_string())
         }
+        StartError::Tls(TlsError::Dns { address, source }) => taken(*address, "DNS", "--acme-dns-listen", source),
+        StartError::Tls(TlsError::Zone(name)) => Failure::new(Exit::Usage, "--acme-dns-zone cannot be used")
+            .why(name)
+            .hint("a name such as acme.example.com"),
         StartError::Tls(TlsError::Unfit { why, .. }) => {
             Failure::new(Exit::Usage, "cannot use the certificate").why(error).hint(mend(why, domain))
         }
@@ -225,7 +272,7 @@ fn mend(why: &Unfit, domain: &Domain) -> String {
 fn filter(verbose: u8) -> &'static str {
     match verbose {
         0 => "info",
-        1 => "info,gantz_relay=debug,gantz_transport=debug",
+        1 => "info,gantz_relay=debug,gantz_acme=debug,gantz_transport=debug",
         _ => "debug",
     }
 }

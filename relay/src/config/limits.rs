@@ -119,6 +119,9 @@ impl Default for Deadlines {
     }
 }
 
+/// Tunnels from one source where everybody may open some (`--access open`), unless the operator says another number.
+pub const OPEN_TUNNELS_PER_SOURCE: usize = 20;
+
 /// HTTP/2: interval of keep-alive pings, and how long their answer may take.
 pub const H2_PING_INTERVAL: Duration = Duration::from_secs(30);
 /// See [`H2_PING_INTERVAL`].

@@ -1,5 +1,6 @@
 //! What a relay is told: validated domain types, and every limit that only the relay has, with its default.
 
+mod acme;
 mod domain;
 mod limits;
 mod rates;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use http::uri::Scheme;
 use ipnet::IpNet;
 
+pub use acme::{AcmeConfig, AcmeProof, DNS_LISTEN_RETRY};
 pub use domain::Domain;
 pub use limits::*;
 pub use rates::*;
@@ -25,6 +27,8 @@ pub struct Config {
     pub tls: TlsConfig,
     /// Which host leads where.
     pub routing: Routing,
+    /// Who may open tunnels.
+    pub access: Access,
     /// Where certificates and keys are kept; `None` keeps them in memory.
     pub state_dir: Option<PathBuf>,
     /// The file in which is written down who came and who was turned away; `None`: nowhere.
@@ -39,6 +43,8 @@ pub struct Config {
     pub hold: Duration,
     /// How long a name that was wished for is kept for its last holder. One that the relay has drawn is kept for ever.
     pub keep_names: Duration,
+    /// Whether another process may take this one's place, with the help of a socket in the state folder (Unix).
+    pub can_be_taken_over: bool,
     /// Silence on an SSE answer after which a comment line is sent.
     pub sse_keep_alive: Duration,
     /// How long streams may finish after the relay was told to stop.
@@ -54,6 +60,7 @@ impl Config {
             public: None,
             tls,
             routing: Routing::Names,
+            access: Access::Keys,
             state_dir: None,
             audit_log: None,
             trusted_proxies: Vec::new(),
@@ -61,6 +68,7 @@ impl Config {
             rates: Rates::default(),
             hold: Duration::from_secs(5),
             keep_names: Duration::from_secs(24 * 60 * 60),
+            can_be_taken_over: false,
             sse_keep_alive: Duration::from_secs(15),
             drain: Duration::from_secs(30),
         }
@@ -88,8 +96,19 @@ pub enum TlsConfig {
         /// The key.
         key: PathBuf,
     },
+    /// Ordered from a certificate authority, and renewed.
+    Acme(AcmeConfig),
     /// No TLS for the public: something in front ends it. Agents still get a certificate of the local CA.
     Off,
+}
+
+/// Who may open tunnels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Agents with an access key.
+    Keys,
+    /// Every agent that reaches the relay.
+    Open,
 }
 
 /// Which host leads where.

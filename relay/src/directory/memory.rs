@@ -5,10 +5,12 @@ use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
 use gantz_shared::name::Name;
 use tokio::sync::Notify;
 
 use super::{ClaimError, Departure, Directory, Found, Right};
+use crate::access::{Claimed, Key, Keys};
 use crate::config::{AWAY_KEPT, MAX_KEPT, RETURN_WINDOW};
 use crate::tunnels::Tunnel;
 
@@ -46,6 +48,8 @@ pub(crate) struct Memory {
     restarted: Option<Instant>,
     /// Tells that some name was claimed.
     claimed: Arc<Notify>,
+    /// Where names are reserved; none: nowhere.
+    keys: Option<Keys>,
 }
 
 impl Memory {
@@ -59,7 +63,13 @@ impl Memory {
             keep,
             restarted,
             claimed: Arc::default(),
+            keys: None,
         }
+    }
+
+    /// Reserves names for access keys.
+    pub(crate) fn with_keys(self, keys: Option<Keys>) -> Self {
+        Self { keys, ..self }
     }
 
     /// Whether agents of before a restart may still be on their way back.
@@ -108,16 +118,20 @@ impl Directory for Memory {
         }
         let mut entries = self.write();
         let is_holders = |claimed: u64| right == Right::Ticket && claimed == tunnel.claimed();
+        // Whom it is kept for has the same key, or has lost it to whoever has it now.
+        let is_the_keys = matches!(right, Right::Reserved | Right::SameKey);
         match entries.get(name) {
             Some(Entry::Here(holder)) if !is_holders(holder.claimed()) => return Err(ClaimError::Taken(name.clone())),
-            Some(Entry::Gone(gone)) if !is_holders(gone.claimed) => {
+            Some(Entry::Gone(gone)) if !is_holders(gone.claimed) && !is_the_keys => {
                 let left = gone.kept(self.keep).saturating_sub(gone.since.elapsed());
                 if !left.is_zero() {
                     return Err(ClaimError::Kept { name: name.clone(), left });
                 }
             }
             Some(_) => {}
-            None if right == Right::First && self.is_returning() => return Err(ClaimError::Returning),
+            None if matches!(right, Right::First | Right::SameKey) && self.is_returning() => {
+                return Err(ClaimError::Returning);
+            }
             None if entries.len() >= self.max => return Err(ClaimError::Full),
             None => {}
         }
@@ -131,6 +145,34 @@ impl Directory for Memory {
                 None
             }
             None => None,
+        })
+    }
+
+    fn reserve<'a>(&'a self, name: &'a Name, key: &'a Key) -> BoxFuture<'a, Result<Right, ClaimError>> {
+        Box::pin(async move {
+            let Some(keys) = &self.keys else { return Ok(Right::First) };
+            if key.terms().names.as_ref().is_some_and(|globs| !globs.allow(name)) {
+                return Err(ClaimError::NotAllowed(name.clone()));
+            }
+            match keys.claim(name.clone(), key).await {
+                Ok(Claimed::New) => Ok(Right::Reserved),
+                Ok(Claimed::Own) => Ok(Right::SameKey),
+                Ok(Claimed::Others) => Err(ClaimError::Reserved(name.clone())),
+                Ok(Claimed::TooMany) => Err(ClaimError::TooManyNames),
+                Err(error) => {
+                    tracing::error!(%name, %error, "name not reserved");
+                    Err(ClaimError::NotKept)
+                }
+            }
+        })
+    }
+
+    fn unreserve<'a>(&'a self, name: &'a Name, key: &'a Key) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let Some(keys) = &self.keys else { return };
+            if let Err(error) = keys.unclaim(name.clone(), key).await {
+                tracing::error!(%name, %error, "a name stays reserved that nobody got");
+            }
         })
     }
 

@@ -5,11 +5,13 @@ mod memory;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use gantz_shared::name::Name;
 use gantz_shared::span::rounded;
 pub(crate) use memory::Memory;
 use tokio::sync::Notify;
 
+use crate::access::{Key, MAX_NAMES_PER_KEY};
 use crate::tunnels::Tunnel;
 
 /// Names and their holders.
@@ -22,6 +24,13 @@ pub(crate) trait Directory: Send + Sync + 'static {
 
     /// Gives `tunnel` its name, with what right it asks for it. Answers with the holder that it replaces.
     fn claim(&self, tunnel: &Arc<Tunnel>, right: Right) -> Result<Option<Arc<Tunnel>>, ClaimError>;
+
+    /// Reserves a name that is wished for, for the claimant's access key: before its [`claim`](Self::claim), which is
+    /// then with the right that this gives. A relay that asks for no keys reserves nothing.
+    fn reserve<'a>(&'a self, name: &'a Name, key: &'a Key) -> BoxFuture<'a, Result<Right, ClaimError>>;
+
+    /// Takes a reservation back that has just been made, where the claim came to nothing.
+    fn unreserve<'a>(&'a self, name: &'a Name, key: &'a Key) -> BoxFuture<'a, ()>;
 
     /// Ends a claim, unless somebody else holds the name by now. A name that was held is kept for its holder's return:
     /// whoever got it next would get the tokens of its callers, too.
@@ -45,6 +54,10 @@ pub(crate) enum Right {
     First,
     /// None, and it is a name that nobody has ever had.
     Fresh,
+    /// The claimant's access key has reserved it just now, and nobody's had before.
+    Reserved,
+    /// The claimant's access key has reserved it before. Another agent of the same key may hold it.
+    SameKey,
     /// The relay's own ticket says that the name is the claimant's, unless somebody else has claimed it since.
     Ticket,
 }
@@ -74,6 +87,18 @@ pub(crate) enum ClaimError {
         /// How long.
         left: Duration,
     },
+    /// It is reserved for the holder of another access key.
+    #[error("the name `{0}` is reserved for somebody else")]
+    Reserved(Name),
+    /// The claimant's access key is for other names.
+    #[error("the access key is for other names than `{0}`")]
+    NotAllowed(Name),
+    /// The claimant's access key has too many names.
+    #[error("the access key has {MAX_NAMES_PER_KEY} names reserved, as many as one may have")]
+    TooManyNames,
+    /// It cannot be written down whose it is.
+    #[error("the relay cannot reserve names at the moment")]
+    NotKept,
     /// It is one that the relay has drawn for somebody, or could.
     #[error("`{0}` is a name of the kind that the relay draws itself; only who was given it gets it again")]
     Drawn(Name),

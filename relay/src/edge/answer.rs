@@ -22,6 +22,7 @@ pub(crate) enum Failure {
     UpstreamUnavailable,
     UpstreamTimeout,
     UpstreamInvalid,
+    UpstreamLost,
     UpstreamTooLarge,
     TunnelLost,
     TunnelBusy,
@@ -94,8 +95,12 @@ impl Failure {
             Self::UpstreamTimeout => {
                 text(Code::UpstreamTimeout, "The local server behind this tunnel did not begin to answer in time.")
             }
-            Self::UpstreamInvalid => {
-                text(Code::UpstreamInvalid, "The local server behind this tunnel did not answer with HTTP.")
+            Self::UpstreamInvalid => text(
+                Code::UpstreamInvalid,
+                "What the local server behind this tunnel answered is no HTTP that can be passed on.",
+            ),
+            Self::UpstreamLost => {
+                text(Code::UpstreamInvalid, "The local server behind this tunnel broke off before it had answered.")
             }
             Self::UpstreamTooLarge => (
                 Code::UpstreamInvalid,
@@ -231,6 +236,7 @@ mod tests {
             F::UpstreamUnavailable,
             F::UpstreamTimeout,
             F::UpstreamInvalid,
+            F::UpstreamLost,
             F::UpstreamTooLarge,
             F::TunnelLost,
             F::TunnelBusy,
@@ -256,7 +262,7 @@ mod tests {
         for failure in &all {
             match failure {
                 F::TunnelNotFound | F::AgentOffline | F::UpstreamUnavailable | F::UpstreamTimeout => {}
-                F::UpstreamTooLarge => {}
+                F::UpstreamLost | F::UpstreamTooLarge => {}
                 F::UpstreamInvalid | F::TunnelLost | F::TunnelBusy | F::MissingToken | F::InvalidToken => {}
                 F::ExpiredToken | F::OriginNotAllowed | F::Misdirected | F::BadRequest(_) => {}
                 F::HeadTooLarge { .. } | F::RequestTimeout => {}

@@ -12,6 +12,13 @@ use crate::tunnels::{Admission, Token, Tunnel};
 /// The field for callers that cannot set `Authorization`.
 pub(super) const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
+/// Whether `name` is a field in which a credential is looked for, or one that a CGI-style server cannot tell from it.
+pub(super) fn is_field(name: &HeaderName) -> bool {
+    let (name, known) = (name.as_str().as_bytes(), b"x-api-key");
+    let is_same = |(byte, known): (&u8, &u8)| byte == known || (*byte == b'_' && *known == b'-');
+    name == b"authorization" || (name.len() == known.len() && name.iter().zip(known).all(is_same))
+}
+
 /// Lets a caller in, with its token, or says why not.
 ///
 /// A token in the query string is not looked for: URLs end up in logs and histories (RFC 6750 §5.3), so such a request
@@ -66,6 +73,20 @@ mod tests {
             fields.append(HeaderName::from_static(name), HeaderValue::from_bytes(value).unwrap());
         }
         presented(fields)
+    }
+
+    #[test]
+    fn fields_that_end_here_in_every_spelling() {
+        for (name, is_one) in [
+            ("authorization", true),
+            ("x-api-key", true),
+            ("x_api_key", true),
+            ("x_api-key", true),
+            ("x-api-keys", false),
+            ("x.api.key", false),
+        ] {
+            assert_eq!(is_field(&HeaderName::from_static(name)), is_one, "{name}");
+        }
     }
 
     /// Lines of a request, and what they present.

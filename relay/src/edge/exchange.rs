@@ -26,13 +26,15 @@ use tokio_util::task::AbortOnDropHandle;
 use super::answer::Failure;
 use super::body::{Download, EdgeBody};
 use super::connection::Peer;
-use super::credential::X_API_KEY;
 use super::interim::Interim;
 use super::keep_alive::KeepAlive;
 use super::upload::{Rest, Upload, UploadError, upload};
-use super::{Edge, cookies, handle};
+use super::{Edge, cookies, credential, handle};
 use crate::config::CONTINUE_WAIT;
 use crate::tunnels::{Stream, Token, Unread};
+
+/// No field of HTTP's.
+const PROXY: HeaderName = HeaderName::from_static("proxy");
 
 /// A request that may go through.
 pub(super) struct Admitted {
@@ -210,9 +212,10 @@ fn encode_head(
         let ends_here = match *name {
             header::HOST | header::ORIGIN => true,
             // Where the edge asks for no token, these are between the caller and the local server.
-            header::AUTHORIZATION => !is_open,
             header::TE => false,
-            _ if *name == X_API_KEY => !is_open,
+            // A CGI-style server would take it for its own setting HTTP_PROXY, and call where the caller wants.
+            _ if *name == PROXY => true,
+            _ if credential::is_field(name) => !is_open,
             _ => is_hop_by_hop(name) || is_forwarding(name) || is_internal(name),
         };
         !ends_here && !nominated.contains(name)

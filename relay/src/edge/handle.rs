@@ -16,6 +16,7 @@ use tower_service::Service;
 
 use super::answer::{Failure, Limit};
 use super::body::EdgeBody;
+use super::clock::later;
 use super::connection::Peer;
 use super::exchange::{self, Admitted};
 use super::linger::Lingering;
@@ -76,7 +77,7 @@ struct Passage {
 /// Finds the tunnel, asks its policy, and opens a stream; or says what the edge answers instead. A tunnel that turns
 /// out to be dead is waited for like one that is away: nothing of the request has left yet.
 async fn pass(parts: &Parts, route: &Route, client: IpAddr, edge: &Edge) -> Result<Passage, Box<Response<EdgeBody>>> {
-    let give_up = Instant::now() + edge.config.hold;
+    let give_up = later(edge.config.hold);
     let own = (&edge.public.scheme, &route.authority);
     let refuse = |failure: Failure, origin: Option<&Page>| {
         let mut response = failure.answer(&parts.headers);
@@ -103,6 +104,13 @@ async fn pass(parts: &Parts, route: &Route, client: IpAddr, edge: &Edge) -> Resu
         let admitted = admit(&tunnel, parts, client, edge).inspect_err(|failure| note(edge, *failure, client, &tunnel));
         let admitted = admitted.and_then(|token| exchange::check(parts, edge).map(|()| token));
         let token = admitted.map_err(|failure| refuse(failure, origin.as_ref()))?;
+        if tunnel.is_silent() {
+            let permit = edge.held.try_acquire().map_err(|_| refuse(Failure::AgentOffline, origin.as_ref()))?;
+            if timeout_at(give_up, tunnel.heard()).await.is_err() {
+                return Err(refuse(Failure::AgentOffline, origin.as_ref()));
+            }
+            drop(permit);
+        }
         match tunnel.open().await {
             Ok(stream) => return Ok(Passage { stream, unread: tunnel.unread().clone(), token, origin }),
             Err(OpenError::Busy) => return Err(refuse(Failure::TunnelBusy, origin.as_ref())),
@@ -236,7 +244,8 @@ pub(super) fn given_up(code: StreamCode) -> Failure {
     match code {
         StreamCode::UpstreamUnavailable => Failure::UpstreamUnavailable,
         StreamCode::UpstreamTimeout => Failure::UpstreamTimeout,
-        StreamCode::UpstreamInvalid | StreamCode::UpstreamLost => Failure::UpstreamInvalid,
+        StreamCode::UpstreamInvalid => Failure::UpstreamInvalid,
+        StreamCode::UpstreamLost => Failure::UpstreamLost,
         StreamCode::UpstreamTooLarge => Failure::UpstreamTooLarge,
         StreamCode::Leaving => Failure::AgentOffline,
         _ => Failure::TunnelLost,

@@ -6,7 +6,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Sleep, sleep};
+
+use super::clock::later;
 
 /// A comment and the blank line that keeps it apart from the next event (HTML §9.2.5).
 const COMMENT: Bytes = Bytes::from_static(b": keep-alive\n\n");
@@ -64,14 +66,14 @@ impl KeepAlive {
         for byte in tail {
             self.position = self.position.after(*byte);
         }
-        self.timer.as_mut().reset(Instant::now() + self.period);
+        self.timer.as_mut().reset(later(self.period));
     }
 
     /// The comment that is due.
     pub(super) fn poll_comment(&mut self, cx: &mut Context<'_>) -> Poll<Bytes> {
         loop {
             ready!(self.timer.as_mut().poll(cx));
-            self.timer.as_mut().reset(Instant::now() + self.period);
+            self.timer.as_mut().reset(later(self.period));
             if matches!(self.position, Position::Between | Position::BetweenAfterCr) {
                 return Poll::Ready(COMMENT);
             }

@@ -9,6 +9,7 @@
 mod answer;
 mod apex;
 mod body;
+mod clock;
 mod code;
 mod connection;
 mod cookies;

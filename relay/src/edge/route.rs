@@ -3,8 +3,8 @@
 
 use gantz_shared::authority;
 use http::request::Parts;
-use http::uri::Authority;
-use http::{Method, header};
+use http::uri::{Authority, Scheme};
+use http::{Method, Uri, header};
 
 use super::answer::Failure;
 use crate::config::{Config, Routing};
@@ -36,6 +36,7 @@ pub(super) fn route(parts: &Parts, sni: Option<&str>, config: &Config) -> Result
         return Err(Failure::ConnectRefused);
     }
     check_asterisk(parts.method.as_str(), parts.uri.path())?;
+    check_scheme(&parts.uri)?;
     let bad = |_| Failure::BadRequest("The Host field is not a host with an optional port.");
     let mut hosts = parts.headers.get_all(header::HOST).into_iter();
     let host = hosts.next();
@@ -74,6 +75,16 @@ pub(super) fn route(parts: &Parts, sni: Option<&str>, config: &Config) -> Result
     Ok(Route { authority, target })
 }
 
+/// The edge speaks HTTP only: `:scheme` and an absolute target say nothing else (RFC 9113 §8.3.1).
+pub(in crate::edge) fn check_scheme(target: &Uri) -> Result<(), Failure> {
+    match target.scheme() {
+        Some(scheme) if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS => {
+            Err(Failure::BadRequest("The scheme is neither http nor https."))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// `*` is a target of OPTIONS only: the server itself (RFC 9112 §3.2.4).
 pub(in crate::edge) fn check_asterisk(method: &str, target: &str) -> Result<(), Failure> {
     if target == "*" && method != Method::OPTIONS.as_str() {
@@ -100,6 +111,7 @@ mod tests {
         let missing = Failure::BadRequest("The Host field is missing.");
         let double = Failure::BadRequest("There is more than one Host field.");
         let malformed = Failure::BadRequest("The Host field is not a host with an optional port.");
+        let scheme = Failure::BadRequest("The scheme is neither http nor https.");
         let rows: &[Row<'_>] = &[
             ("/mcp", &["cool.relay.test"], None, tunnel("cool")),
             ("/mcp", &["cool.relay.test"], Some("cool.relay.test"), tunnel("cool")),
@@ -108,6 +120,9 @@ mod tests {
             ("/mcp", &["cool.relay.test"], Some("other.relay.test"), Err(Failure::Misdirected)),
             ("https://cool.relay.test/mcp", &[], Some("cool.relay.test"), tunnel("cool")),
             ("https://cool.relay.test/mcp", &["cool.relay.test"], None, tunnel("cool")),
+            ("http://cool.relay.test/mcp", &["cool.relay.test"], None, tunnel("cool")),
+            ("ftp://cool.relay.test/mcp", &["cool.relay.test"], None, Err(scheme)),
+            ("ws://cool.relay.test/mcp", &[], None, Err(scheme)),
             ("https://cool.relay.test/mcp", &["other.relay.test"], None, Err(Failure::Misdirected)),
             ("https://cool.relay.test:1/mcp", &["cool.relay.test:2"], None, Err(Failure::Misdirected)),
             ("/", &["relay.test"], None, Ok(Target::Apex)),

@@ -13,52 +13,55 @@ use std::time::{Duration, Instant};
 use gantz_shared::rate::Rate;
 use lru::LruCache;
 
-use super::Bucket;
 use crate::sources::network;
 
 /// See the module's head. Sources that were not seen for longest are forgotten when there are too many.
 pub(crate) struct Guesses {
     rate: Rate,
+    begun: Instant,
     sources: Mutex<LruCache<(u64, IpAddr), Source>>,
 }
 
+/// When what a source has guessed will be made up for, counted from when counting began: each guess adds an interval of
+/// the rate (the virtual scheduling of GCRA). Those that are compared at the same moment, on several processors, all count.
+#[derive(Debug, Clone, Copy, Default)]
 struct Source {
-    bucket: Bucket,
-    /// Until then this source is not listened to.
-    blocked: Option<Instant>,
+    even: Duration,
 }
 
 impl Guesses {
     pub(crate) fn new(rate: Rate, capacity: NonZeroUsize) -> Self {
-        Self { rate, sources: Mutex::new(LruCache::new(capacity)) }
+        Self { rate, begun: Instant::now(), sources: Mutex::new(LruCache::new(capacity)) }
     }
 
     /// Whether `source` may show a token to the tunnel of this id. The error is how long it has to wait.
     pub(crate) fn check(&self, tunnel: u64, source: IpAddr) -> Result<(), Duration> {
+        self.check_at(self.begun.elapsed(), tunnel, source)
+    }
+
+    /// Counts a wrong token.
+    pub(crate) fn failed(&self, tunnel: u64, source: IpAddr) {
+        self.failed_at(self.begun.elapsed(), tunnel, source);
+    }
+
+    fn check_at(&self, now: Duration, tunnel: u64, source: IpAddr) -> Result<(), Duration> {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         // Nearly always nobody has guessed.
         if sources.is_empty() {
             return Ok(());
         }
-        let Some(Source { blocked: Some(until), .. }) = sources.get(&(tunnel, network(source))) else { return Ok(()) };
-        match until.checked_duration_since(Instant::now()) {
-            Some(left) if !left.is_zero() => Err(left),
-            _ => Ok(()),
+        let Some(source) = sources.get(&(tunnel, network(source))) else { return Ok(()) };
+        let ahead = self.rate.interval().saturating_mul(self.rate.burst().get() - 1);
+        match source.even.saturating_sub(now.saturating_add(ahead)) {
+            Duration::ZERO => Ok(()),
+            wait => Err(wait),
         }
     }
 
-    /// Counts a wrong token. `true` when it was the last one for a while.
-    pub(crate) fn failed(&self, tunnel: u64, source: IpAddr) -> bool {
+    fn failed_at(&self, now: Duration, tunnel: u64, source: IpAddr) {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Source { bucket: Bucket::new(self.rate), blocked: None };
-        let source = sources.get_or_insert_mut((tunnel, network(source)), new);
-        match source.bucket.take() {
-            Ok(()) => false,
-            Err(wait) => {
-                source.blocked = Instant::now().checked_add(wait);
-                true
-            }
-        }
+        let source = sources.get_or_insert_mut((tunnel, network(source)), Source::default);
+        source.even = source.even.max(now).saturating_add(self.rate.interval());
     }
 }
 
@@ -79,20 +82,43 @@ mod tests {
         let guesses = guesses("3/h", 8);
         for _ in 0..3 {
             assert!(guesses.check(1, ip("192.0.2.1")).is_ok());
-            assert!(!guesses.failed(1, ip("192.0.2.1")));
+            guesses.failed(1, ip("192.0.2.1"));
         }
-        assert!(guesses.failed(1, ip("192.0.2.1")));
         let wait = guesses.check(1, ip("192.0.2.1")).unwrap_err();
         assert!(wait > Duration::from_secs(600) && wait <= Duration::from_secs(1200), "{wait:?}");
         assert!(guesses.check(1, ip("192.0.2.2")).is_ok(), "a neighbour is another source");
         assert!(guesses.check(2, ip("192.0.2.1")).is_ok(), "another tunnel is not its business");
     }
 
+    /// Whoever guesses as often as it can, for an hour: as many comparisons as the rate says.
+    #[test]
+    fn the_rate_is_exact() {
+        for (rate, expected) in [("1/s:30", 30 + 3600), ("2/s", 2 + 7200), ("10/min:1", 1 + 600), ("1/h", 2)] {
+            let guesses = guesses(rate, 8);
+            let mut compared = 0;
+            for now in (0..=3_600_000).step_by(50).map(Duration::from_millis) {
+                while guesses.check_at(now, 1, ip("192.0.2.1")).is_ok() {
+                    guesses.failed_at(now, 1, ip("192.0.2.1"));
+                    compared += 1;
+                }
+            }
+            assert_eq!(compared, expected, "{rate}");
+        }
+    }
+
+    #[test]
+    fn what_is_compared_at_once_counts_afterwards() {
+        let guesses = guesses("1/s", 8);
+        (0..4).for_each(|_| guesses.failed_at(Duration::ZERO, 1, ip("192.0.2.1")));
+        let wait = |now| guesses.check_at(Duration::from_secs(now), 1, ip("192.0.2.1"));
+        assert_eq!((wait(0), wait(3), wait(4)), (Err(Duration::from_secs(4)), Err(Duration::from_secs(1)), Ok(())));
+    }
+
     #[test]
     fn an_address_of_ipv6_counts_with_its_network() {
-        let guesses = guesses("1/h", 8);
-        assert!(!guesses.failed(1, ip("2001:db8:1:2::1")));
-        assert!(guesses.failed(1, ip("2001:db8:1:2:ffff::9")));
+        let guesses = guesses("2/h", 8);
+        guesses.failed(1, ip("2001:db8:1:2::1"));
+        guesses.failed(1, ip("2001:db8:1:2:ffff::9"));
         assert!(guesses.check(1, ip("2001:db8:1:2:8::8")).is_err());
         assert!(guesses.check(1, ip("2001:db8:1:3::1")).is_ok());
     }
@@ -100,8 +126,8 @@ mod tests {
     #[test]
     fn an_ipv4_address_in_ipv6_is_the_ipv4_address() {
         let guesses = guesses("1/h", 8);
-        assert!(!guesses.failed(1, ip("192.0.2.1")));
-        assert!(guesses.failed(1, ip("::ffff:192.0.2.1")));
+        guesses.failed(1, ip("192.0.2.1"));
+        assert!(guesses.check(1, ip("::ffff:192.0.2.1")).is_err());
     }
 
     #[test]

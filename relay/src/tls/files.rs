@@ -52,7 +52,7 @@ impl Watch {
     }
 
     /// Replaces `current` whenever the files have changed to something good. Never returns.
-    pub(crate) async fn run(mut self, current: Arc<Current>) {
+    pub(super) async fn run(mut self, current: Arc<Current>) {
         let mut interval = tokio::time::interval(FILE_POLL);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {

@@ -11,9 +11,10 @@ use gantz_transport::control::{ControlReceiver, ControlSender, Error};
 
 use super::ticket::key_digest;
 use super::{Greeter, KeyDigest, Tunnel};
+use crate::access::{Key, NotAdmitted};
 use crate::audit::Event;
-use crate::config::RETURN_WINDOW;
-use crate::directory::{ClaimError, Departure, Right};
+use crate::config::{RETURN_WINDOW, Rates};
+use crate::directory::{ClaimError, Departure, Found, Right};
 use crate::sources::Place;
 
 /// Seconds after which an agent may try again where the relay was full.
@@ -37,7 +38,7 @@ impl Greeter {
             None => return Ok(None),
         };
         let agent: String = hello.agent.chars().take(64).collect();
-        match self.claim(connection, place, &hello) {
+        match self.open(connection, place, &hello).await {
             Ok((tunnel, right)) => {
                 let claim = Claim { greeter: self, tunnel: &tunnel, right, is_welcome: false };
                 let name = tunnel.name().clone();
@@ -58,6 +59,7 @@ impl Greeter {
                     agent: &agent,
                     open: tunnel.is_open(),
                     tokens: hello.policy.tokens.len(),
+                    key: tunnel.key_id().as_deref(),
                 });
                 Ok(Some(tunnel))
             }
@@ -74,7 +76,7 @@ impl Greeter {
         }
     }
 
-    fn claim(
+    async fn open(
         &self,
         connection: &Connection,
         place: Option<&Place>,
@@ -86,42 +88,83 @@ impl Greeter {
             let retry_after = Some(RETRY_FULL_SECS.into());
             return Err(Refused { code: RefusalCode::RelayFull, message, retry_after });
         }
-        let access_key = key_digest(hello.access_key.as_ref());
-        let claim = |name: (Name, u64), right| {
-            let (connection, policy) = (connection.clone(), hello.policy.clone());
-            let tunnel =
-                Tunnel::new(name, access_key, connection, policy, &self.unread, &self.rates, self.limits.requests);
-            self.directory.claim(&tunnel, right).map(|ghost| {
-                // An agent that moves closes it itself, when what was begun there has ended.
-                if let Some(ghost) = ghost.filter(|_| !hello.moves) {
-                    ghost.close(CloseCode::Replaced, "the same agent opened a newer tunnel of this name");
-                }
-                (tunnel, right)
-            })
+        let key = match &self.keys {
+            Some(keys) => Some(keys.admit(hello.access_key.as_ref()).await.map_err(|why| not_admitted(&why))?),
+            None => None,
         };
-        let resumed = hello.resume.as_ref().and_then(|ticket| self.redeem(ticket, &access_key, hello));
+        let guest = Guest { connection, hello, key, access_key: key_digest(hello.access_key.as_ref()) };
+        let resumed = hello.resume.as_ref().and_then(|ticket| self.redeem(ticket, &guest.access_key, hello));
         if let Some(name) = resumed {
-            match claim(name, Right::Ticket) {
+            match self.claim_reserved(&guest, name, Right::Ticket).await {
                 // Somebody else has it since. Who wishes for no name gets another one.
-                Err(ClaimError::Taken(_) | ClaimError::Kept { .. }) if hello.wanted_name.is_none() => {}
-                claimed => return claimed.map_err(|error| unclaimed(&error)),
+                Err(NotOpened::Claim(ClaimError::Taken(_) | ClaimError::Kept { .. } | ClaimError::Reserved(_)))
+                    if hello.wanted_name.is_none() => {}
+                claimed => return claimed.map_err(NotOpened::refused),
             }
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
         let now = u64::try_from(now).unwrap_or(u64::MAX);
         if let Some(wanted) = &hello.wanted_name {
             let name = Name::parse(wanted).map_err(|error| refused(RefusalCode::InvalidName, error.to_string()))?;
-            return claim((name, now), Right::First).map_err(|error| unclaimed(&error));
+            return self.claim_reserved(&guest, (name, now), Right::First).await.map_err(NotOpened::refused);
         }
-        let mut last = ClaimError::Full;
+        let mut last = NotOpened::Claim(ClaimError::Full);
         for _ in 0..RANDOM_TRIES {
-            match claim((Name::random(&mut rand::rng()), now), Right::Fresh) {
+            match self.claim(&guest, (Name::random(&mut rand::rng()), now), Right::Fresh) {
                 Ok(claimed) => return Ok(claimed),
-                Err(error @ ClaimError::Full) => return Err(unclaimed(&error)),
+                Err(error @ (NotOpened::Claim(ClaimError::Full) | NotOpened::NotAdmitted(_))) => {
+                    return Err(error.refused());
+                }
                 Err(error) => last = error,
             }
         }
-        Err(unclaimed(&last))
+        Err(last.refused())
+    }
+
+    /// Claims a name that is wished for, or that a ticket is for, when it is the guest's by its access key.
+    async fn claim_reserved(
+        &self,
+        guest: &Guest<'_>,
+        name: (Name, u64),
+        right: Right,
+    ) -> Result<(Arc<Tunnel>, Right), NotOpened> {
+        // What the relay has drawn is nobody's but the ticket's holder's.
+        let Some(key) = guest.key.as_ref().filter(|_| !name.0.is_drawn()) else {
+            return self.claim(guest, name, right);
+        };
+        let reserved = self.directory.reserve(&name.0, key).await.map_err(NotOpened::Claim)?;
+        let wanted = name.0.clone();
+        let claimed = self.claim(guest, name, if right == Right::Ticket { right } else { reserved });
+        // Another agent of this key may have come between: the name is the key's all the same.
+        let is_the_keys = || {
+            let found = self.directory.find(wanted.as_str());
+            matches!(found, Found::Here(tunnel) if *tunnel.access_key() == guest.access_key)
+        };
+        if claimed.is_err() && reserved == Right::Reserved && !is_the_keys() {
+            self.directory.unreserve(&wanted, key).await;
+        }
+        claimed
+    }
+
+    fn claim(&self, guest: &Guest<'_>, name: (Name, u64), right: Right) -> Result<(Arc<Tunnel>, Right), NotOpened> {
+        let seat = match (&self.keys, &guest.key) {
+            (Some(keys), Some(key)) => Some(keys.book().enter(key, &name.0, guest.connection.clone())?),
+            _ => None,
+        };
+        let rate = guest.key.as_ref().and_then(|key| key.terms().rate);
+        let rates = Rates { tunnel: rate.unwrap_or(self.rates.tunnel), ..self.rates };
+        let (connection, policy) = (guest.connection.clone(), guest.hello.policy.clone());
+        let requests = self.limits.requests;
+        let tunnel = Tunnel::new(name, guest.access_key, connection, policy, &self.unread, &rates, requests);
+        let ghost = self.directory.claim(&tunnel, right)?;
+        if let Some(seat) = seat {
+            tunnel.sit(seat);
+        }
+        // An agent that moves closes it itself, when what was begun there has ended.
+        if let Some(ghost) = ghost.filter(|_| !guest.hello.moves) {
+            ghost.close(CloseCode::Replaced, "the same agent opened a newer tunnel of this name");
+        }
+        Ok((tunnel, right))
     }
 
     /// The name of the agent's ticket, unless the agent now wishes for another one.
@@ -130,6 +173,33 @@ impl Greeter {
         let wishes_otherwise =
             hello.wanted_name.as_deref().is_some_and(|wanted| !wanted.eq_ignore_ascii_case(name.as_str()));
         (!wishes_otherwise).then_some((name, claimed))
+    }
+}
+
+/// Who asks for a tunnel.
+struct Guest<'a> {
+    connection: &'a Connection,
+    hello: &'a Hello,
+    /// None where the relay asks for none.
+    key: Option<Arc<Key>>,
+    access_key: KeyDigest,
+}
+
+/// Why there is no tunnel of this name.
+#[derive(Debug, thiserror::Error)]
+enum NotOpened {
+    #[error(transparent)]
+    NotAdmitted(#[from] NotAdmitted),
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
+}
+
+impl NotOpened {
+    fn refused(self) -> Refused {
+        match self {
+            Self::NotAdmitted(why) => not_admitted(&why),
+            Self::Claim(error) => unclaimed(&error),
+        }
     }
 }
 
@@ -161,9 +231,19 @@ fn refused(code: RefusalCode, message: String) -> Refused {
     Refused { code, message, retry_after: None }
 }
 
+fn not_admitted(why: &NotAdmitted) -> Refused {
+    let code = if matches!(why, NotAdmitted::Quota(_)) { RefusalCode::QuotaReached } else { RefusalCode::BadKey };
+    refused(code, why.to_string())
+}
+
 fn unclaimed(error: &ClaimError) -> Refused {
     let (code, retry_after) = match error {
-        ClaimError::Taken(_) | ClaimError::Kept { .. } | ClaimError::Drawn(_) => (RefusalCode::NameTaken, None),
+        ClaimError::Taken(_) | ClaimError::Kept { .. } | ClaimError::Drawn(_) | ClaimError::Reserved(_) => {
+            (RefusalCode::NameTaken, None)
+        }
+        ClaimError::NotAllowed(_) => (RefusalCode::NameNotAllowed, None),
+        ClaimError::TooManyNames => (RefusalCode::QuotaReached, None),
+        ClaimError::NotKept => (RefusalCode::RelayFull, Some(RETRY_FULL_SECS.into())),
         ClaimError::Returning => (RefusalCode::NameTaken, Some(RETURN_WINDOW.as_secs())),
         ClaimError::Full => (RefusalCode::RelayFull, Some(RETRY_FULL_SECS.into())),
     };

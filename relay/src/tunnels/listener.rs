@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
+use super::moves::{Handed, Wish, Wishes};
 use super::{Greeter, session};
 use crate::sources::{Place, Sources};
 
@@ -44,9 +45,17 @@ impl Door {
     }
 }
 
+/// The ways in.
+pub(crate) struct Ways {
+    pub(crate) quic: Listener,
+    pub(crate) over_tcp: mpsc::Receiver<OverTcp>,
+    /// The way out: to another process.
+    pub(crate) moves: Wishes,
+}
+
 /// Serves agents until `stop`, then tells them, and closes what is left at `cut`.
 pub(crate) async fn serve(
-    (listener, mut over_tcp): (Listener, mpsc::Receiver<OverTcp>),
+    Ways { quic, mut over_tcp, mut moves }: Ways,
     greeter: Arc<Greeter>,
     stop: CancellationToken,
     cut: CancellationToken,
@@ -54,6 +63,8 @@ pub(crate) async fn serve(
 ) {
     let mut sessions = JoinSet::new();
     let acceptor = Arc::new(tcp::Acceptor::default());
+    // Another process serves agents, or is about to.
+    let mut is_away = false;
     let hall = Hall {
         shaking: Arc::default(),
         sources: Sources::new(greeter.limits.handshakes),
@@ -63,22 +74,38 @@ pub(crate) async fn serve(
     };
     loop {
         tokio::select! {
-            incoming = listener.accept() => {
+            incoming = quic.accept() => {
                 let Some(incoming) = incoming else { break };
-                if let Some((incoming, place)) = hall.admit(incoming, sessions.len()) {
+                if is_away {
+                    incoming.ignore();
+                } else if let Some((incoming, place)) = hall.admit(incoming, sessions.len()) {
                     let peer = incoming.remote_address();
                     sessions.spawn(hall.receive(incoming.accept(), peer, place));
                 }
             }
             Some(OverTcp { stream, peer }) = over_tcp.recv() => {
                 // Who has shaken hands over TCP has its address.
-                if sessions.len() < hall.greeter.limits.tunnels && let Ok(place) = hall.sources.enter(peer.ip()) {
+                if !is_away && sessions.len() < hall.greeter.limits.tunnels && let Ok(place) = hall.sources.enter(peer.ip()) {
                     let acceptor = acceptor.clone();
                     let connecting = async move { acceptor.accept(stream, peer).await };
                     sessions.spawn(hall.receive(connecting, peer, Some(place)));
                 }
             }
             Some(_) = sessions.join_next() => {}
+            wish = moves.next() => match wish {
+                Wish::HandOver(answer) => {
+                    let handed = hand_over(&quic, &hall.greeter).await;
+                    is_away = handed.is_ok();
+                    if answer.send(handed).is_err() {
+                        is_away = false;
+                        quic.take_back();
+                    }
+                }
+                Wish::TakeBack => {
+                    is_away = false;
+                    quic.take_back();
+                }
+            },
             () = stop.cancelled() => break,
         }
     }
@@ -87,8 +114,17 @@ pub(crate) async fn serve(
     cut.cancelled().await;
     let reason = "the relay is shutting down";
     let (code, acceptor) = (CloseCode::ShuttingDown, acceptor);
-    tokio::join!(listener.close(code, reason), acceptor.close(code, reason));
+    tokio::join!(quic.close(code, reason), acceptor.close(code, reason));
     while sessions.join_next().await.is_some() {}
+}
+
+/// Frees the socket, then tells the agents: what they send to it next is the other process's.
+async fn hand_over(quic: &Listener, greeter: &Greeter) -> std::io::Result<Handed> {
+    let paths = greeter.roster.paths();
+    let agents = paths.len();
+    let socket = quic.hand_over(paths).await?;
+    greeter.roster.dismiss();
+    Ok(Handed { socket, agents })
 }
 
 /// Where agents are that have not been greeted.

@@ -2,13 +2,16 @@
 
 mod greeting;
 mod listener;
+mod moves;
+mod pulse;
 mod session;
 mod ticket;
 mod tokens;
 mod tunnel;
 mod unread;
 
-pub(crate) use listener::{Door, OverTcp, door, serve};
+pub(crate) use listener::{Door, OverTcp, Ways, door, serve};
+pub(crate) use moves::{Moves, Roster, moves};
 pub(crate) use ticket::{KeyDigest, Tickets, rotate as rotate_tickets};
 pub(crate) use tokens::{Admission, Token};
 pub(crate) use tunnel::{OpenError, Stream, Tunnel};
@@ -16,14 +19,16 @@ pub(crate) use unread::{AllUnread, Unread};
 
 use std::sync::Arc;
 
-use gantz_audit::Audit;
-
+use crate::access::Keys;
+use crate::audit::Log;
 use crate::config::{Limits, Rates};
 use crate::directory::{Departure, Directory};
 use crate::sources::Sources;
 
 /// What greeting an agent needs to know.
 pub(crate) struct Greeter {
+    /// Who may open tunnels; none: everybody.
+    pub(crate) keys: Option<Keys>,
     /// Who holds which name.
     pub(crate) directory: Arc<dyn Directory>,
     /// Makes and checks resume tickets.
@@ -37,8 +42,10 @@ pub(crate) struct Greeter {
     pub(crate) unread: Arc<AllUnread>,
     /// Where tunnels come from.
     pub(crate) sources: Sources,
+    /// The tunnels that are open.
+    pub(crate) roster: Roster,
     /// Where it is written down who came.
-    pub(crate) audit: Audit,
+    pub(crate) audit: Log,
 }
 
 impl Greeter {

@@ -14,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Greeter, Tunnel};
 use crate::audit::Event;
-use crate::config::CLOCK_LOOK;
+use crate::config::{CLOCK_LOOK, TOKEN_CHANGES};
 use crate::directory::Departure;
+use crate::rates::Bucket;
 use crate::sources::Place;
 
 /// Runs one agent's connection from its beginning to its end. `greeted` is called when the handshake is over, however
@@ -36,10 +37,11 @@ pub(super) async fn run(
         return;
     };
 
+    let listed = greeter.roster.enter(&tunnel);
     let ended = tokio::select! {
         // First what the agent has said: a goodbye can come together with the connection's end.
         biased;
-        ended = converse(greeter, &tunnel, &mut sender, &mut receiver) => ended,
+        ended = converse(greeter, &tunnel, &listed.leave, (&mut sender, &mut receiver), drain_secs) => ended,
         lost = connection.closed() => Ended::of(&lost),
         () = stop.cancelled() => Ended::Stopping,
     };
@@ -60,9 +62,10 @@ pub(super) async fn run(
             connection.closed().await;
         }
     }
-    drop(place);
+    drop((place, listed));
     greeter.release(&tunnel, if matches!(ended, Ended::Goodbye) { Departure::Goodbye } else { Departure::Away });
-    greeter.audit.write(&Event::TunnelClosed { name: tunnel.name().as_str(), reason: &ended.to_string() });
+    let (name, source) = (tunnel.name().as_str(), tunnel.network());
+    greeter.audit.write(&Event::TunnelClosed { name, reason: &ended.to_string(), source });
     tracing::info!(name = %tunnel.name(), reason = %ended, "tunnel closed");
 }
 
@@ -150,14 +153,24 @@ impl std::fmt::Display for Ended {
 async fn converse(
     greeter: &Greeter,
     tunnel: &Tunnel,
-    sender: &mut ControlSender,
-    receiver: &mut ControlReceiver,
+    leave: &CancellationToken,
+    (sender, receiver): (&mut ControlSender, &mut ControlReceiver),
+    drain_secs: u64,
 ) -> Ended {
     let mut renewed = greeter.tickets.renewed();
+    let mut is_told = false;
+    let changes = Bucket::new(TOKEN_CHANGES);
     loop {
         let message = tokio::select! {
             message = receiver.receive() => message,
             () = mourn(tunnel) => continue,
+            () = leave.cancelled(), if !is_told => {
+                is_told = true;
+                match sender.send(&FromRelay::Draining { deadline_secs: drain_secs }).await {
+                    Ok(()) => continue,
+                    Err(error) => return Ended::Away(error.to_string()),
+                }
+            }
             // An error would be the end of the relay.
             Ok(()) = renewed.changed() => {
                 let resume = greeter.tickets.issue(tunnel.name(), tunnel.claimed(), tunnel.access_key());
@@ -169,12 +182,16 @@ async fn converse(
         };
         let answered = match message {
             Ok(Some(FromAgent::SetTokens { generation, tokens })) => {
+                if changes.take().is_err() {
+                    return Ended::Protocol("the tokens change too often".into());
+                }
                 if let Err(error) = control::check_tokens(&tokens) {
                     return Ended::Protocol(error.to_string());
                 }
                 let count = tokens.len();
                 let lives = tunnel.set_tokens(tokens);
-                greeter.audit.write(&Event::TokenSet { name: tunnel.name().as_str(), generation, tokens: count });
+                let (name, source) = (tunnel.name().as_str(), tunnel.network());
+                greeter.audit.write(&Event::TokenSet { name, generation, tokens: count, source });
                 sender.send(&FromRelay::TokensApplied { generation, lives }).await
             }
             Ok(Some(FromAgent::Goodbye)) => return Ended::Goodbye,

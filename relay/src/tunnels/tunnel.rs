@@ -1,8 +1,8 @@
 //! One open tunnel: its connection, its name, and who may call through it.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -15,11 +15,16 @@ use gantz_transport::{Connection, Dropped, FrameReader, FrameWriter, Lost};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use super::pulse::Pulse;
 use super::tokens::{Admission, Tokens};
 use super::{AllUnread, KeyDigest, Unread};
+use crate::access::Seat;
 use crate::config::Rates;
 use crate::rates::Bucket;
 use crate::sources::network;
+
+/// How often it is looked whether a silent agent was heard. It is asked again by QUIC (RFC 9002 §6.2).
+const LISTEN: Duration = Duration::from_millis(50);
 
 /// See the module's head.
 pub(crate) struct Tunnel {
@@ -29,6 +34,7 @@ pub(crate) struct Tunnel {
     access_key: KeyDigest,
     network: IpAddr,
     connection: Connection,
+    pulse: Pulse,
     open: bool,
     allowed_origins: Vec<String>,
     tokens: ArcSwap<Tokens>,
@@ -39,6 +45,8 @@ pub(crate) struct Tunnel {
     places: Arc<Semaphore>,
     unread: Arc<Unread>,
     ended: CancellationToken,
+    /// Among the tunnels of its access key.
+    seat: Mutex<Option<Seat>>,
 }
 
 /// A request stream to the agent. Its halves cancel the request when they are dropped early.
@@ -80,6 +88,7 @@ impl Tunnel {
             network: network(connection.remote_address().ip()),
             unread: Arc::new(Unread::new(unread, id, connection.clone())),
             connection,
+            pulse: Pulse::default(),
             open: policy.open,
             allowed_origins: policy.allowed_origins,
             tokens: ArcSwap::from_pointee(Tokens::default().replaced(policy.tokens, rates.token)),
@@ -87,7 +96,13 @@ impl Tunnel {
             bucket: Bucket::new(rates.tunnel),
             places: Arc::new(Semaphore::new(max_requests)),
             ended: CancellationToken::new(),
+            seat: Mutex::default(),
         })
+    }
+
+    /// Between which addresses its UDP packets go; none over TCP.
+    pub(crate) fn path(&self) -> Option<gantz_transport::quic::Path> {
+        self.connection.path()
     }
 
     /// Tells two tunnels of one name apart.
@@ -159,11 +174,25 @@ impl Tunnel {
         &self.unread
     }
 
+    /// Whether the agent seems to be gone, though its tunnel is still there.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.connection.received().is_some_and(|received| self.pulse.is_silent(received))
+    }
+
+    /// Waits until the agent is heard again, or the tunnel has ended. Cancel-safe.
+    pub(crate) async fn heard(&self) {
+        while self.is_silent() && tokio::time::timeout(LISTEN, self.ended()).await.is_err() {}
+    }
+
     /// Opens a request stream.
     pub(crate) async fn open(&self) -> Result<Stream, OpenError> {
         let open = async {
             let place = self.places.clone().acquire_owned().await.map_err(|_| OpenError::Busy)?;
             let (send, recv) = self.connection.open(Dropped::CALLER).await?;
+            // Whatever becomes of the stream, its first packet is one that the agent acknowledges (RFC 9000 §13.2).
+            if let Some(received) = self.connection.received() {
+                self.pulse.sent(received);
+            }
             let (writer, reader) = (FrameWriter::new(send), FrameReader::new(recv, Direction::Response));
             Ok(Stream { writer, reader, place })
         };
@@ -175,8 +204,20 @@ impl Tunnel {
         self.ended.cancelled().await;
     }
 
+    /// It counts among the tunnels of its access key until it [has ended](Self::set_ended).
+    pub(super) fn sit(&self, seat: Seat) {
+        *self.seat.lock().unwrap_or_else(PoisonError::into_inner) = Some(seat);
+    }
+
+    /// The id of the access key that it was opened with, until it [has ended](Self::set_ended).
+    pub(super) fn key_id(&self) -> Option<String> {
+        let seat = self.seat.lock().unwrap_or_else(PoisonError::into_inner);
+        seat.as_ref().map(|seat| seat.key().to_owned())
+    }
+
     /// To be said when the directory has let go of it.
     pub(super) fn set_ended(&self) {
+        drop(self.seat.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.ended.cancel();
     }
 

@@ -1,18 +1,17 @@
 //! From the arguments of this process to its exit code. Whatever goes wrong on the way is a screen on stderr: what
 //! happened, why, and what to try.
 
-use std::error::Error;
 use std::io::Write;
 use std::panic;
 use std::process::ExitCode;
 
 use clap::builder::Resettable;
-use clap::error::{ContextKind, ErrorKind};
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use clap_complete::Shell;
 use gantz_shared::failure::{Exit, Failure};
 
 use crate::logs::check_level;
+use crate::usage;
 
 /// Parses the command line of this process and runs it. `run` is also given what clap found, which knows where each
 /// value comes from.
@@ -29,10 +28,11 @@ where
         }
     }));
     let all = || {
+        let words: Vec<_> = std::env::args_os().collect();
         let parsed = command::<C>()
-            .try_get_matches()
+            .try_get_matches_from(&words)
             .and_then(|matches| C::from_arg_matches(&matches).map(|command| (command, matches)));
-        let (command, matches) = parsed.map_err(|error| usage(&error))?;
+        let (command, matches) = parsed.map_err(|error| usage::screen(&error, &C::command(), &words))?;
         check_level(&matches)?;
         run(command, &matches)
     };
@@ -67,20 +67,6 @@ pub fn print(bytes: &[u8]) -> Result<Exit, Failure> {
         written => written
             .map(|()| Exit::Fine)
             .map_err(|error| Failure::new(Exit::Failed, "cannot write to the standard output").why(error)),
-    }
-}
-
-/// A value that its parser refuses. The value itself is not repeated here, it may be a secret; a parser that knows
-/// better does so. All other errors are clap's own screens.
-fn usage(error: &clap::Error) -> Failure {
-    match (error.kind(), error.get(ContextKind::InvalidArg), error.source()) {
-        (ErrorKind::ValueValidation, Some(arg), Some(why)) => {
-            // What clap shows of a flag that may be repeated.
-            let arg = arg.to_string();
-            let arg = arg.trim_end_matches("...");
-            Failure::new(Exit::Usage, format!("the value of {arg} cannot be used")).words(&why.to_string())
-        }
-        _ => error.exit(),
     }
 }
 

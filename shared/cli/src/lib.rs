@@ -6,8 +6,13 @@
 
 mod entry;
 mod logs;
+mod spans;
 mod stop;
+mod table;
+mod usage;
 
 pub use entry::{completions, main, print};
 pub use logs::{LogFormat, Logs, level, verbosity};
+pub use spans::Spans;
 pub use stop::Stop;
+pub use table::Table;

@@ -13,7 +13,7 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, StatusCode};
 
 use super::{WireError, varint};
-use crate::fields::is_hop_by_hop;
+use crate::fields::{content_length, is_hop_by_hop};
 use crate::limits::{MAX_FIELDS, MAX_LABEL};
 
 /// The public used https.
@@ -86,6 +86,8 @@ impl RequestHead {
         let token = String::from_utf8(token.into()).map_err(|_| WireError::Malformed("token id"))?;
         let upgrade = upgrade(buf)?;
         let fields = fields(payload)?;
+        // The next hop is the local server, over HTTP/1.1: a relay that let two through is not to be believed.
+        content_length(&fields).map_err(|_| WireError::Malformed("content-length"))?;
         Ok(Self { method, scheme, has_body, authority, path, client, token, upgrade, fields })
     }
 }

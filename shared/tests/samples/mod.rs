@@ -272,6 +272,8 @@ pub(crate) fn from_relay() -> Vec<Named<FromRelay>> {
         ),
         ("refused, draining", refused(RefusalCode::Draining)),
         ("refused, too old", refused(RefusalCode::TooOld)),
+        ("refused, quota reached", refused(RefusalCode::QuotaReached)),
+        ("refused, name not allowed", refused(RefusalCode::NameNotAllowed)),
         ("refused, unknown", refused(RefusalCode::Unknown)),
         ("tokens_applied", FromRelay::TokensApplied { generation: 2, lives: lives() }),
         ("ticket", FromRelay::Ticket { resume: Secret::new("newer".into()) }),

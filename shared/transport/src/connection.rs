@@ -101,6 +101,24 @@ impl Connection {
         }
     }
 
+    /// Between which addresses its UDP packets go now; none over TCP.
+    #[must_use]
+    pub fn path(&self) -> Option<quic::Path> {
+        match &self.0 {
+            Carrier::Quic(link) => Some(link.path()),
+            Carrier::Tcp(_) => None,
+        }
+    }
+
+    /// How many UDP packets of the peer's have come, as long as it exists; none over TCP, where the system counts.
+    #[must_use]
+    pub fn received(&self) -> Option<u64> {
+        match &self.0 {
+            Carrier::Quic(link) => Some(link.received()),
+            Carrier::Tcp(_) => None,
+        }
+    }
+
     /// The round-trip time, where this side measures it: over QUIC both sides do and smooth it, over TCP only the
     /// agent, whose last keep-alive it is.
     #[must_use]

@@ -18,6 +18,7 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::framing_cases::{After, CASES, Case};
 
@@ -235,4 +236,60 @@ async fn the_local_server_sees_what_the_edge_has_let_in_and_nothing_else_byte_by
     let records = Records::default();
     let world = relay().plain().server(recording(&records)).start().await;
     table(&world, &records, Pace::Dribble).await;
+}
+
+/// Says a request over HTTP/2 with these lengths; its status, unless its stream is reset.
+async fn with_lengths(world: &World, lengths: &[&str], body: &'static [u8]) -> Option<u16> {
+    let tcp = TcpStream::connect(world.relay.edge_addr()).await.unwrap();
+    let tls = TlsConnector::from(Arc::new(client::tls(&world.relay, &[b"h2"])));
+    let io = tls.connect(ServerName::try_from(world.host.clone()).unwrap(), tcp).await.unwrap();
+    let (send, connection) = h2::client::handshake(io).await.unwrap();
+    // The request itself tells how the connection ends.
+    let _driver = AbortOnDropHandle::new(tokio::spawn(connection));
+    let mut send = within("room for a stream", send.ready()).await.unwrap();
+    let mut request = http::Request::post(format!("{}/case", world.url)).body(()).unwrap();
+    request.headers_mut().insert("x-api-key", world.token.parse().unwrap());
+    for length in lengths {
+        request.headers_mut().append("content-length", length.parse().unwrap());
+    }
+    let (answer, mut sending) = send.send_request(request, false).unwrap();
+    // It may be reset by now, which the answer tells.
+    let _ = sending.send_data(body.into(), true);
+    within("an answer", answer).await.ok().map(|answer| answer.status().as_u16())
+}
+
+/// Two lengths would be two lines of HTTP/1.1 to the local server, whatever they say.
+#[tokio::test]
+async fn over_http2_too_a_request_has_one_length_at_most() {
+    let records = Records::default();
+    let world = relay().server(recording(&records)).start().await;
+    for lengths in [&["2", "2"][..], &["2", "3"], &["3", "2"], &["2", "2", "2"], &["2, 2"], &["+2"], &["2", ""]] {
+        let answered = with_lengths(&world, lengths, b"{}").await;
+        assert!(matches!(answered, None | Some(400)), "{lengths:?}: {answered:?}");
+    }
+    assert!(records.lock().unwrap().is_empty(), "{records:?}");
+    assert_eq!(with_lengths(&world, &["2"], b"{}").await, Some(200));
+    assert_eq!(with_lengths(&world, &[], b"{}").await, Some(200));
+    assert_eq!(records.lock().unwrap().len(), 2);
+}
+
+/// A local server that says its length twice is not passed on.
+#[tokio::test]
+async fn an_answer_has_one_length_at_most() {
+    let server = Origin::raw(|mut stream| async move {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") && stream.read_buf(&mut head).await.unwrap_or(0) > 0 {}
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}";
+        // The agent may have gone.
+        let _ = stream.write_all(answer).await;
+    });
+    let world = relay().server(server).start().await;
+    for client in [world.client(), world.http1()] {
+        let call = client.get(&world.url).bearer_auth(&world.token);
+        let answer = within("an answer", call.send()).await.unwrap();
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["gantz-error"]),
+            (502, &"upstream_invalid".parse().unwrap())
+        );
+    }
 }

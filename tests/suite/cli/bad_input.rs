@@ -5,7 +5,43 @@ use crate::screens::{assert_screen, screens};
 
 #[tokio::test]
 async fn an_unknown_flag_or_command_names_the_nearest() {
-    assert_screen!("unknown_flag", screens(2, &["run --auht 8090", "rnu --auth 8090", "run --auth 8090 8091"]).await);
+    assert_screen!("unknown_flag", screens(2, &["run --auht 8090", "run --auth 8090 8091"]).await);
+    let commands = ["rnu --auth 8090", "token --json ad", "token lst", "8090", "frobnicate"];
+    assert_screen!("unknown_command", screens(2, &commands).await);
+}
+
+#[tokio::test]
+async fn a_value_that_begins_with_a_hyphen_is_told_how() {
+    let commands = ["run --name -a", "run --auth 8090 --name --tools-of-mine", "token --name -a list"];
+    assert_screen!("hyphen", screens(2, &commands).await);
+    // Neither of these repeats it.
+    let mut secrets = Vec::new();
+    for flag in ["token", "key", "upstream-header"] {
+        let ended = gantz(&format!("run --auth 8090 --{flag} --canary")).end().await;
+        assert_eq!(ended.code(), Some(2), "{ended}");
+        assert!(!ended.to_string().contains("canary"), "{ended}");
+        secrets.push(ended.to_string());
+    }
+    assert_screen!("hyphen_secrets", secrets.join("\n\n"));
+}
+
+#[tokio::test]
+async fn what_is_no_text_is_named() {
+    let mut screens = Vec::new();
+    for script in [
+        r#"GANTZ_TOKEN=$'gtz_canary\xff' exec "$@" run --auth 8090"#,
+        r#"GANTZ_PRINT_CONFIG=$'\xff' exec "$@" run --auth 8090"#,
+        r#"exec "$@" run --auth $'canary\xff'"#,
+        r#"exec "$@" run --auth 8090 --token $'canary\xff'"#,
+        // Files may be called anything: it is the name that is not fine.
+        r#"GANTZ_CALL_LOG=$'\xff' GANTZ_NAME=$'\xff' exec "$@" run --auth 8090"#,
+    ] {
+        let ended = gantz("").script(script).end().await;
+        assert_eq!(ended.code(), Some(2), "{script}: {ended}");
+        assert!(!ended.to_string().contains("canary"), "{ended}");
+        screens.push(ended.to_string());
+    }
+    assert_screen!("not_utf8", screens.join("\n\n"));
 }
 
 #[tokio::test]
@@ -97,4 +133,25 @@ async fn a_ca_file_that_is_none() {
     let broken = "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n";
     let broken = gantz("run --auth 8090 --relay 127.0.0.1 --relay-ca ca.pem").file("ca.pem", broken).screen(2).await;
     assert_screen!("bad_relay_ca", [missing, empty, broken].join("\n\n"));
+}
+
+/// Every span of time of the command line, with what no clock can count or what is over at once.
+#[tokio::test]
+async fn spans_that_are_too_short_or_too_long() {
+    for (command, flag) in
+        [("run 8090", "upstream-timeout"), ("run 8090", "token-ttl"), ("token add", "ttl"), ("token rotate", "grace")]
+    {
+        for value in ["-1s", "-1", "1ns", "367d", "500000000000y", "99999999999999999999y", "5"] {
+            let ended = gantz(&format!("{command} --{flag} {value}")).end().await;
+            let named = format!("the value of --{flag} <TIME> cannot be used");
+            assert!(ended.code() == Some(2) && ended.stderr.contains(&named), "--{flag} {value}: {ended}");
+        }
+        // What is all right gets to the next thing that is wrong: --auth is left out, or there is no tunnel.
+        for value in ["0", "1s", "366d"] {
+            let ended = gantz(&format!("{command} --{flag} {value}")).end().await;
+            assert!(!ended.stderr.contains("cannot be used"), "--{flag} {value}: {ended}");
+        }
+    }
+    let ended = gantz("token add --rate -1/s").end().await;
+    assert!(ended.stderr.contains("why: `-1/s` is not a rate"), "{ended}");
 }

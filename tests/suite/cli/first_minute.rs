@@ -30,6 +30,23 @@ async fn the_screen_and_its_try_it_line() {
     let ended = running.end().await;
     assert_eq!(ended.code(), Some(0), "{ended}");
     assert_screen!("first_minute", ended.stdout);
+    assert_like_readme(&ended.stdout);
+}
+
+/// The README shows the screen line by line, from its beginning; `…` stands for the rest of a word, or of the line.
+fn assert_like_readme(screen: &str) {
+    let (_, after) = include_str!("../../../README.md").split_once("and prints:\n\n```\n").expect("the first minute");
+    let shown: Vec<_> = after.split_once("```").unwrap().0.lines().collect();
+    assert!(shown.last().unwrap().contains("try it:"), "all that is printed until then: {shown:?}");
+    for (line, shown) in screen.lines().zip(shown) {
+        let mut rest = line;
+        for part in shown.split_inclusive('…') {
+            let known = part.trim_end_matches('…').replace("localhost:8080", "localhost:");
+            let at = rest.find(&known).filter(|at| *at == 0 || part != shown);
+            let at = at.unwrap_or_else(|| panic!("{line:?} is not {shown:?}"));
+            rest = &rest[at + known.len()..];
+        }
+    }
 }
 
 #[tokio::test]

@@ -9,12 +9,16 @@ async fn gantz_help() {
     assert_screen!("help_gantz", gantz("--help").screen(0).await);
     assert_screen!("help_gantz_run", gantz("run --help").screen(0).await);
     assert_screen!("help_gantz_run_short", gantz("run -h").screen(0).await);
+    assert_screen!("help_gantz_login", gantz("login -h").screen(0).await);
 }
 
 #[tokio::test]
 async fn relay_help() {
     assert_screen!("help_relay", gantz_relay("--help").screen(0).await);
     assert_screen!("help_relay_serve", gantz_relay("serve --help").screen(0).await);
+    assert_screen!("help_relay_key", gantz_relay("key --help").screen(0).await);
+    assert_screen!("help_relay_key_add", gantz_relay("key add -h").screen(0).await);
+    assert_screen!("help_relay_names", gantz_relay("names --help").screen(0).await);
 }
 
 /// The long flags of a help screen, each with what is said about it.

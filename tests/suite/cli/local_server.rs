@@ -192,6 +192,11 @@ async fn a_look_goes_after_redirects_on_the_server_itself() {
         let host = request.headers()["host"].to_str().unwrap();
         (StatusCode::TEMPORARY_REDIRECT, [("location", format!("https://{host}{}/#x", request.uri().path()))])
     });
+    // As the one above, without a scheme.
+    let without = any(async |request: Request| {
+        let host = request.headers()["host"].to_str().unwrap();
+        (StatusCode::TEMPORARY_REDIRECT, [("location", format!("//{host}{}/#x", request.uri().path()))])
+    });
     let moved = StatusCode::PERMANENT_REDIRECT;
     let yes = || any(async || "yes");
     for (router, expected) in [
@@ -203,9 +208,20 @@ async fn a_look_goes_after_redirects_on_the_server_itself() {
                 .route("/b", yes()),
             "/b?c=d",
         ),
+        (Router::new().route("/mcp", without).route("/mcp/", yes()), "/mcp/"),
+        // Of a path that is relative, the last part of the one before gives way (RFC 3986 §5.2).
+        (Router::new().route("/mcp", to(moved, "mcp/".into())).route("/mcp/", yes()), "/mcp/"),
+        (
+            Router::new()
+                .route("/mcp", to(moved, "v1/a/?b".into()))
+                .route("/v1/a/", to(moved, "../c?d#e".into()))
+                .route("/v1/c", yes()),
+            "/v1/c?d",
+        ),
         (Router::new().route("/mcp", own.clone()).route("/sse", own).route("/sse/", events()), "/sse/"),
         (Router::new().route("/mcp", to(moved, "/mcp".into())).route("/sse", events()), "/sse"),
         (Router::new().route("/mcp", to(moved, "http://127.0.0.1:1/mcp".into())).route("/sse", events()), "/sse"),
+        (Router::new().route("/mcp", to(moved, "//127.0.0.1:1/mcp".into())).route("/sse", events()), "/sse"),
         (Router::new().route("/mcp", to(StatusCode::FOUND, "/a".into())).route("/a", yes()), "/"),
     ] {
         let server = Origin::axum(router);

@@ -37,9 +37,18 @@ async fn a_domain_that_is_none() {
 }
 
 #[tokio::test]
-async fn what_is_not_built_yet_is_refused_with_the_words() {
-    let commands = ["serve --domain relay.test", "serve --domain relay.test --tls off"];
-    assert_screen!("not_built_yet", screens(2, &commands).await);
+async fn bad_settings_of_acme() {
+    let serve = "serve --domain relay.test --tls acme";
+    let bad = [
+        "--acme-directory http://acme.example/directory",
+        "--acme-directory production",
+        "--acme-email relay.test",
+        "--acme-dns-listen 53",
+        "--acme-hook ./hook --acme-dns-zone acme.example",
+    ];
+    let commands: Vec<String> = bad.iter().map(|flags| format!("{serve} {flags}")).collect();
+    let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
+    assert_screen!("relay_bad_acme", screens(2, &commands).await);
 }
 
 #[tokio::test]
@@ -134,4 +143,35 @@ async fn half_of_a_ca_is_not_replaced_in_silence() {
     folder.write("state/ca.pem", "-----BEGIN CERTIFICATE-----");
     let half = serve("--tls self-signed --state-dir state").within(&folder).screen(1).await;
     assert_screen!("half_a_ca", half);
+}
+
+/// Every span of time of the command line, with what no clock can count or what is over at once.
+#[tokio::test]
+async fn spans_that_are_too_short_or_too_long() {
+    let may_be_none = ["hold", "keep-names", "drain"];
+    let deadlines = [
+        "sse-keep-alive",
+        "handshake-timeout",
+        "first-byte-timeout",
+        "head-timeout",
+        "idle-timeout",
+        "body-timeout",
+        "reader-timeout",
+    ];
+    let help = gantz_relay("serve --help").end().await.stdout;
+    assert_eq!(help.matches("<TIME>").count(), may_be_none.len() + deadlines.len(), "a flag that is not tried: {help}");
+    // A certificate that is missing ends what would go on.
+    let refuses = async |flag: &str, value: &str| {
+        let ended = serve(&format!("--tls files --tls-cert no.pem --tls-key no.pem --{flag} {value}")).end().await;
+        assert_eq!(ended.code(), Some(2), "{ended}");
+        ended.stderr.contains(&format!("the value of --{flag} <TIME> cannot be used"))
+    };
+    for flag in may_be_none.iter().chain(&deadlines) {
+        for value in ["-1s", "1ns", "367d", "500000000000y", "99999999999999999999y", "5", ""] {
+            let value = if value.is_empty() { "''" } else { value };
+            assert!(refuses(flag, value).await, "--{flag} {value}");
+        }
+        assert!(!refuses(flag, "1ms").await && !refuses(flag, "366d").await, "--{flag}");
+        assert_eq!(refuses(flag, "0").await, deadlines.contains(flag), "--{flag} 0");
+    }
 }

@@ -26,26 +26,42 @@ impl RelayProcess {
     /// As [`start`](Self::start), and logs all that there is, in this format.
     pub(crate) async fn talkative(format: &str) -> Self {
         let logs = [("GANTZ_RELAY_LOG", "trace"), ("GANTZ_RELAY_LOG_FORMAT", format)];
-        Self::start_with("--tls off", &logs, lasting_port(), Folder::new()).await
+        Self::start_with("--tls off --drain 1s", &logs, lasting_port(), Folder::new()).await
     }
 
     /// As [`talkative`](Self::talkative), with TLS of its own CA.
     pub(crate) async fn talkative_tls() -> Self {
-        Self::start_with("--tls self-signed", &[("GANTZ_RELAY_LOG", "trace")], lasting_port(), Folder::new()).await
+        Self::start_with("--tls self-signed --drain 1s", &[("GANTZ_RELAY_LOG", "trace")], lasting_port(), Folder::new())
+            .await
     }
 
     /// On the port and with the state of one that was.
     pub(crate) async fn start_again(port: u16, folder: Folder) -> Self {
-        Self::start_with("--tls off", &[], port, folder).await
+        Self::start_with("--tls off --drain 1s", &[], port, folder).await
     }
 
-    async fn start_with(tls: &str, env: &[(&str, &str)], port: u16, folder: Folder) -> Self {
-        // Its agents are of many homes, and share their names all the same.
-        let names = "--keep-names 0s";
-        let command = format!("serve --domain relay.test --access open --state-dir state --drain 1s {names} {tls}");
-        let cli = env.iter().fold(gantz_relay(&command), |cli, (name, value)| cli.env(name, value));
+    /// With TLS of its own CA, and time to let streams finish.
+    pub(crate) async fn patient() -> Self {
+        Self::start_with("--tls self-signed --drain 30s", &[], lasting_port(), Folder::new()).await
+    }
+
+    /// Another process that takes over from this [`patient`](Self::patient) one.
+    pub(crate) async fn successor(&self) -> Running {
         let mut running =
-            cli.arg(format!("--listen=127.0.0.1:{port}")).arg("--admin-listen=127.0.0.1:0").within(&folder).start();
+            Self::command("--tls self-signed --drain 30s --take-over", self.port).within(&self.folder).start();
+        running.stderr.line("relay serves").await;
+        running
+    }
+
+    fn command(flags: &str, port: u16) -> Cli {
+        // Its agents are of many homes, and share their names all the same.
+        let command = format!("serve --domain relay.test --access open --state-dir state --keep-names 0s {flags}");
+        gantz_relay(&command).arg(format!("--listen=127.0.0.1:{port}")).arg("--admin-listen=127.0.0.1:0")
+    }
+
+    async fn start_with(flags: &str, env: &[(&str, &str)], port: u16, folder: Folder) -> Self {
+        let cli = env.iter().fold(Self::command(flags, port), |cli, (name, value)| cli.env(name, value));
+        let mut running = cli.within(&folder).start();
         running.stderr.line("relay serves").await;
         Self { running, port, folder }
     }

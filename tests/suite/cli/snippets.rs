@@ -5,8 +5,9 @@ use axum::routing::get;
 use gantz_tests::{Origin, echo};
 use tokio::process::Command;
 
-use crate::RelayProcess;
+use crate::process::Folder;
 use crate::screens::assert_screen;
+use crate::{RelayProcess, gantz};
 
 const CLIENTS: [&str; 6] = ["anthropic", "openai", "claude-code", "cursor", "vscode", "curl"];
 
@@ -52,9 +53,33 @@ async fn the_curl_command_is_one_that_a_shell_runs() {
         "run --auth=none --local-listen 127.0.0.1:0 --print-config curl http://{}/mcp?a=1&b=$HOME",
         server.address()
     );
-    let mut running = crate::gantz(&target).start();
+    let mut running = gantz(&target).start();
     let command = running.stdout.line("curl -sS").await;
     let ran = Command::new("bash").args(["-c", &command]).output().await.unwrap();
     assert!(String::from_utf8(ran.stdout).unwrap().contains(r#""method":"initialize""#), "{command}");
     assert_eq!(server.last().path, "/mcp?a=1&b=$HOME");
+}
+
+/// What a client is told to call the server, in a run in a folder of this one.
+async fn label(folder: &Folder, run: &str) -> String {
+    let command = format!("run --auth --local-listen 127.0.0.1:0 --print-config claude-code {run}");
+    let project = r#"mkdir -p 'Weather Tools' && cd 'Weather Tools' && exec "$@""#;
+    let mut running = gantz(&command).within(folder).script(project).start();
+    let line = running.stdout.line("claude mcp add").await;
+    running.signal("INT").await;
+    assert_eq!(running.end().await.code(), Some(0));
+    line.split_whitespace().nth(5).unwrap().to_owned()
+}
+
+/// What is pasted a second time takes the place of the first.
+#[tokio::test]
+async fn the_label_is_the_same_run_after_run() {
+    let server = echo();
+    let target = server.address().to_string();
+    let folder = Folder::new();
+    for _ in 0..2 {
+        assert_eq!(label(&folder, "--demo").await, "demo");
+        assert_eq!(label(&folder, &target).await, "weather-tools");
+        assert_eq!(label(&folder, &format!("{target} --name=mine")).await, "mine");
+    }
 }

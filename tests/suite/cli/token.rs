@@ -301,3 +301,16 @@ async fn a_token_can_be_for_some_tools_only() {
     assert_eq!(ended.code(), Some(2), "{ended}");
     assert!(ended.stderr.contains("`a[`"), "{ended}");
 }
+
+/// A process that hangs keeps the commands to another one for two seconds, and is named.
+#[tokio::test]
+async fn a_socket_where_nobody_answers_is_named_and_not_waited_for() {
+    let tunnel = Tunnel::open().await;
+    let silent = tunnel.sockets().join("1.sock");
+    let _listener = UnixListener::bind(&silent).unwrap();
+    let begun = std::time::Instant::now();
+    let ended = tunnel.command("token list").end().await;
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    assert!(ended.stdout.contains("run") && ended.stderr.contains("1.sock does not answer"), "{ended}");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(15));
+}

@@ -55,6 +55,8 @@ async fn the_names_of_a_request_have_to_agree() {
         (&other, format!("https://{other}/"), None, "404 tunnel_not_found"),
         (&other, format!("https://{host}/"), None, lost),
         (&host, format!("https://user@{host}/"), None, "400 bad_request"),
+        (&host, format!("ftp://{host}/"), None, "400 bad_request"),
+        (&host, format!("wss://{host}/"), None, "400 bad_request"),
     ] {
         let mut request = get(&uri);
         if let Some(host) = &host_field {

@@ -2,6 +2,7 @@
 //! lie.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
+mod acme;
 mod answers;
 mod apex;
 mod audit;

@@ -114,6 +114,7 @@ fn start_error(dir: &Path) -> String {
         agents: gantz_transport::quic::bind(([127, 0, 0, 1], 0).into()).unwrap(),
         http: None,
         admin: None,
+        predecessor: None,
     };
     Relay::start(config, sockets).expect_err("it must not start").to_string()
 }

@@ -243,6 +243,7 @@ async fn files_that_are_bad_at_the_start_are_named() {
             agents: gantz_transport::quic::bind(([127, 0, 0, 1], 0).into()).unwrap(),
             http: None,
             admin: None,
+            predecessor: None,
         };
         Relay::start(gantz_relay::Config::new(domain, tls), sockets).expect_err("it must not start").to_string()
     };

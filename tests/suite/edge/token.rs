@@ -170,3 +170,23 @@ async fn a_token_that_is_listed_twice_lives_as_long_as_its_longest_life() {
         assert_eq!(answer.unwrap().status(), 200);
     }
 }
+
+/// What a CGI-style server could take for a credential, or for its own setting, does not get there.
+#[tokio::test]
+async fn credentials_end_at_the_edge_in_every_spelling() {
+    let world = relay().server(echo()).start().await;
+    for client in [world.http1(), world.client()] {
+        let call = client.get(&world.url).bearer_auth(&world.token);
+        let call =
+            ["x-api-key", "x_api_key", "x_api-key", "proxy"].iter().fold(call, |call, name| call.header(*name, "x"));
+        let answer = within("an answer", call.header("x-api", "kept").send()).await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+    for seen in world.server.requests() {
+        let names: Vec<_> = seen.fields.keys().map(|name| name.as_str().replace('_', "-")).collect();
+        for gone in ["authorization", "x-api-key", "proxy"] {
+            assert!(!names.iter().any(|name| name == gone), "{names:?}");
+        }
+        assert_eq!(seen.fields["x-api"], "kept");
+    }
+}

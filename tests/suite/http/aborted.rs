@@ -120,18 +120,28 @@ async fn an_http_1_0_caller_sees_no_clean_end() {
 }
 
 #[tokio::test]
-async fn a_server_that_closes_without_an_answer_or_says_garbage_is_502() {
+async fn a_server_that_closes_without_an_answer_or_says_garbage_is_502_and_which_is_said() {
+    let broke_off = "The local server behind this tunnel broke off before it had answered.";
+    let no_http = "What the local server behind this tunnel answered is no HTTP that can be passed on.";
     for over in EVERY_WAY {
-        for said in ["", "SSH-2.0-OpenSSH\r\n", "HTTP/1.1 200"] {
+        for (said, message) in [
+            ("", broke_off),
+            ("HTTP/1.1 200", broke_off),
+            ("HTTP/1.1 200 OK\r\nContent-Le", broke_off),
+            ("SSH-2.0-OpenSSH\r\n", no_http),
+            ("HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", no_http),
+        ] {
             let world = over
                 .world(scripted(move |mut line| async move {
                     line.head().await.unwrap();
                     line.say(said).await;
                 }))
                 .await;
-            let (parts, _) = over.caller(&world).await.get("/").await;
+            let (parts, body) = over.caller(&world).await.get("/").await;
             assert_eq!(parts.status, 502, "{over:?} {said:?}");
             assert_eq!(parts.headers["gantz-error"], "upstream_invalid");
+            let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(body["message"], message, "{over:?} {said:?}");
         }
     }
 }

@@ -134,6 +134,22 @@ async fn an_answers_length_beside_chunks_does_not_count() {
     }
 }
 
+/// RFC 9112 §6.1: callers hear of no transfer coding, so that what has one must not go on as if it had none.
+#[tokio::test]
+async fn an_answer_with_another_transfer_coding_than_chunked_is_502() {
+    for over in EVERY_WAY {
+        for coding in ["gzip, chunked", "chunked, chunked", "gzip\r\nTransfer-Encoding: chunked", "gzip"] {
+            let server = answering(format!(
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: {coding}\r\n\r\n3\r\n\x1f\u{b}z\r\n0\r\n\r\n"
+            ));
+            let world = over.world(server).await;
+            let (parts, body) = over.caller(&world).await.get("/").await;
+            assert_eq!(parts.status, 502, "{over:?} {coding}: {body:?}");
+            assert_eq!(parts.headers["gantz-error"], "upstream_invalid");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_status_that_nobody_knows_has_no_phrase() {
     for over in [Over::Http1, Over::Plain] {

@@ -35,8 +35,8 @@ async fn locations(over: Over, world: &World) -> [String; 2] {
 #[tokio::test]
 async fn the_servers_own_address_becomes_the_public_origin() {
     for over in EVERY_WAY {
-        for scheme in ["http", "https"] {
-            let world = over.world(redirecting(move |host| format!("{scheme}://{host}/mcp/?a=%2F#b"))).await;
+        for scheme in ["http:", "https:", ""] {
+            let world = over.world(redirecting(move |host| format!("{scheme}//{host}/mcp/?a=%2F#b"))).await;
             let public = format!("{}/mcp/?a=%2F#b", world.url);
             assert_eq!(locations(over, &world).await, [public.clone(), public], "{over:?}");
         }
@@ -56,8 +56,16 @@ async fn so_does_the_host_that_it_was_told() {
 
 #[tokio::test]
 async fn every_other_one_is_left_alone() {
-    for location in ["/mcp/", "mcp/", "", "https://elsewhere.example/mcp/", "http://127.0.0.1:1/", "mailto:a@b.example"]
-    {
+    for location in [
+        "/mcp/",
+        "mcp/",
+        "",
+        "https://elsewhere.example/mcp/",
+        "//elsewhere.example/mcp/",
+        "http://127.0.0.1:1/",
+        "//127.0.0.1:1/",
+        "mailto:a@b.example",
+    ] {
         let answer = format!(
             "HTTP/1.1 307 Temporary Redirect\r\nLocation: {location}\r\nContent-Location: {location}\r\n\
              Content-Length: 0\r\n\r\n"

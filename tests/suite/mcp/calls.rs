@@ -114,8 +114,13 @@ async fn a_call_has_a_line_and_each_message_of_a_batch_its_own() {
         (Method::DELETE, "/delete", String::new()),
     ] {
         let request = world.client().request(method, format!("{}{path}", world.url)).bearer_auth(&world.token);
-        // What it says of itself is not believed.
-        let request = request.header("mcp-method", "resources/read").header("mcp-name", "canary");
+        // What it says of itself is not believed. Where it can be compared with the body, it is refused.
+        let request = match path {
+            "/no-json" | "/ambiguous" | "/get" | "/delete" => {
+                request.header("mcp-method", "resources/read").header("mcp-name", "canary")
+            }
+            _ => request,
+        };
         let request = if body.is_empty() { request } else { request.body(body) };
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK, "{path}");

@@ -1,11 +1,19 @@
 //! Tokens that may call some tools only, against the demo server, in all three eras: what they may not call is refused
 //! before the local server hears of it, and what they may not call they do not see.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{RawQuery, Request};
+use axum::routing::{any, get, post};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use gantz_agent::listing::Listing;
 use gantz_agent::permissions::Permissions;
 use gantz_agent::tokens::Spec;
-use gantz_tests::{World, echo, relay, within};
+use gantz_tests::{Origin, World, echo, relay, within};
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -16,6 +24,7 @@ struct Restricted {
     world: World,
     token: String,
     _demo: DropGuard,
+    _listing: Listing,
 }
 
 impl Restricted {
@@ -26,10 +35,11 @@ impl Restricted {
         let serving = gantz_agent::demo::serve(listener, stop.clone());
         tokio::spawn(async move { serving.await.unwrap() });
         let world = relay().server(echo()).agent_config(|config| config.target = target).start().await;
+        let listing = listing(&world);
         let made = world.agent.tokens().add(Spec { permissions, ..Spec::default() }).unwrap();
         within("the new token", world.agent.tokens().is_applied(made.generation)).await;
         let token = made.token.unwrap().reveal().to_owned();
-        Self { world, token, _demo: stop.drop_guard() }
+        Self { world, token, _demo: stop.drop_guard(), _listing: listing }
     }
 
     fn post(&self, path: &str, fields: &[(&str, &str)], body: impl Into<reqwest::Body>) -> reqwest::RequestBuilder {
@@ -47,6 +57,22 @@ impl Restricted {
         }
         self.post("/mcp", &fields, request(method, params).to_string()).send().await.unwrap()
     }
+}
+
+/// Has the agent list the tools on `/mcp`, as `gantz run` does.
+fn listing(world: &World) -> Listing {
+    let agent = &world.agent;
+    Listing::start(agent.upstream().clone(), "/mcp".parse().unwrap(), agent.tools().clone(), agent.tokens().clone())
+}
+
+/// Waits until the agent has listed the server's tools.
+async fn listed(world: &World) {
+    let known = async {
+        while world.agent.tools().names().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    within("a list of the tools", known).await;
 }
 
 fn some() -> Permissions {
@@ -228,7 +254,7 @@ async fn what_cannot_be_read_without_doubt_is_refused() {
 #[tokio::test]
 async fn read_only_tools_have_to_be_known() {
     let restricted = Restricted::start(Permissions { tools: None, read_only: true }).await;
-    assert_forbidden(restricted.stateless("tools/call", json!({ "name": "now" })).await, "now").await;
+    listed(&restricted.world).await;
     assert_eq!(
         tools(&message(restricted.stateless("tools/list", json!({})).await).await),
         ["add", "count", "echo", "now"],
@@ -263,4 +289,110 @@ async fn fields_that_describe_a_message_need_one() {
     }
     let stream = restricted.world.get("/sse").bearer_auth(&restricted.token).send().await.unwrap();
     assert_eq!(stream.status(), StatusCode::OK);
+}
+
+/// A server with a tool that only reads and one that does not, that also has paths where it repeats what it is sent: in
+/// an answer, and in an event of a stream. Counts the calls of tools.
+fn repeating(calls: &Arc<AtomicUsize>, removes_read_only: &Arc<AtomicUsize>) -> Origin {
+    let (calls, removes_read_only) = (calls.clone(), removes_read_only.clone());
+    let mcp = move |body: String| async move {
+        let asked: Value = serde_json::from_str(&body).unwrap_or_default();
+        let result = if asked["method"] == "tools/list" {
+            let is_read_only = removes_read_only.load(Ordering::SeqCst) > 0;
+            json!({ "tools": [
+                { "name": "look", "annotations": { "readOnlyHint": true } },
+                { "name": "remove", "annotations": { "readOnlyHint": is_read_only } },
+            ] })
+        } else {
+            calls.fetch_add(1, Ordering::SeqCst);
+            json!({ "content": [] })
+        };
+        axum::Json(json!({ "jsonrpc": "2.0", "id": asked["id"], "result": result }))
+    };
+    let repeat = |request: Request| async move {
+        let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap();
+        ([("content-type", "application/json")], body)
+    };
+    let repeat_in_event = |RawQuery(query): RawQuery| async move {
+        let said = query.unwrap_or_default().replace("%22", "\"").replace("%7B", "{").replace("%7D", "}");
+        ([("content-type", "text/event-stream")], format!("data: {said}\n\n"))
+    };
+    let router = Router::new().route("/mcp", post(mcp)).route("/repeat", any(repeat));
+    Origin::axum(router.route("/events", get(repeat_in_event)))
+}
+
+#[tokio::test]
+async fn nothing_that_passes_for_a_caller_says_which_tools_only_read() {
+    let (calls, removes_read_only) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+    let world = relay().server(repeating(&calls, &removes_read_only)).start().await;
+    let _listing = listing(&world);
+    let permissions = Permissions { tools: None, read_only: true };
+    let made = world.agent.tokens().add(Spec { permissions, ..Spec::default() }).unwrap();
+    within("the new token", world.agent.tokens().is_applied(made.generation)).await;
+    let token = made.token.unwrap().reveal().to_owned();
+    listed(&world).await;
+    let post = async |path: &str, body: &Value| {
+        let post = world.post(path).bearer_auth(&token).header("content-type", "application/json");
+        within("an answer", post.body(body.to_string()).send()).await.unwrap()
+    };
+    let call = |tool: &str| json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": tool } });
+    assert_eq!(post("/mcp", &call("look")).await.status(), StatusCode::OK);
+    assert_forbidden(post("/mcp", &call("remove")).await, "remove").await;
+    assert_forbidden(post("/mcp", &call("made-up")).await, "made-up").await;
+
+    let lie = |tool: &str| {
+        let tool = json!({ "name": tool, "annotations": { "readOnlyHint": true } });
+        json!({ "jsonrpc": "2.0", "id": 1, "result": { "tools": [tool] } })
+    };
+    let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
+    for tool in ["remove", "made-up"] {
+        for body in [lie(tool), json!([list, lie(tool)]), json!([lie(tool), list])] {
+            assert_eq!(post("/repeat", &body).await.status(), StatusCode::OK, "{body}");
+        }
+        let query = lie(tool).to_string().replace('"', "%22").replace('{', "%7B").replace('}', "%7D");
+        let events = world.get(&format!("/events?{query}")).bearer_auth(&token).send().await.unwrap();
+        assert!(events.text().await.unwrap().contains(r#""readOnlyHint":true"#));
+        assert_forbidden(post("/mcp", &call(tool)).await, tool).await;
+    }
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+
+    // What a caller says that looks like the server's word only makes the agent ask for that.
+    removes_read_only.store(1, Ordering::SeqCst);
+    let changed = json!({ "jsonrpc": "2.0", "method": "notifications/tools/list_changed" });
+    let heard = async {
+        while world.agent.tools().read_only("remove") != Some(true) {
+            post("/repeat", &changed).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    within("another list", heard).await;
+    assert_eq!(post("/mcp", &call("remove")).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_name_that_the_body_does_not_say_is_refused_for_every_token() {
+    let restricted = Restricted::start(some()).await;
+    let list = request("tools/list", json!({})).to_string();
+    let call = request("tools/call", json!({ "name": "echo", "arguments": { "message": "hi" } })).to_string();
+    let free = restricted.world.token.clone();
+    for token in [&restricted.token, &free] {
+        for (fields, body, is_refused) in [
+            (&[("mcp-method", "tools/list"), ("mcp-name", "now")][..], &list, true),
+            (&[("mcp-method", "tools/list")], &call, true),
+            (&[("mcp-method", "tools/call"), ("mcp-name", "now")], &call, true),
+            (&[("mcp-method", "tools/call"), ("mcp-name", "echo")], &call, false),
+            (&[("mcp-method", "tools/list")], &list, false),
+        ] {
+            let post = restricted.world.post("/mcp").bearer_auth(token).header("mcp-protocol-version", "2026-07-28");
+            let post = post.header("content-type", "application/json");
+            let post = post.header("accept", "application/json, text/event-stream").body(body.clone());
+            let post = fields.iter().fold(post, |post, (name, value)| post.header(*name, *value));
+            let answer = within("an answer", post.send()).await.unwrap();
+            let code = answer.headers().get("gantz-error").map(|code| code.to_str().unwrap().to_owned());
+            assert_eq!(code.as_deref(), is_refused.then_some("header_mismatch"), "{fields:?} {body}");
+        }
+    }
+    // What is no JSON is the local server's to refuse, or not.
+    let post = restricted.world.post("/mcp").bearer_auth(&free).header("mcp-name", "now").body("no JSON");
+    assert!(!post.send().await.unwrap().headers().contains_key("gantz-error"));
 }

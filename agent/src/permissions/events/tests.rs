@@ -7,7 +7,7 @@ use crate::permissions::{Permissions, TooLarge, ToolBook, list};
 
 fn events() -> Events {
     let permissions = Permissions { tools: Some("r*".parse().unwrap()), read_only: false };
-    Events::new(Filter { permissions: Arc::new(permissions), book: None }, &Room::default())
+    Events::new(Filter { permissions: Arc::new(permissions), book: None, heard: None }, &Room::default())
 }
 
 fn through(pieces: &[&[u8]]) -> Result<Vec<u8>, Withheld> {
@@ -126,16 +126,19 @@ fn nothing_comes_out_of_a_broken_stream() {
     assert_eq!(events.finish(), Err(Withheld::Unreadable));
 }
 
-#[test]
-fn tools_are_noted_on_the_way() {
+#[tokio::test]
+async fn nothing_is_noted_on_the_way_but_that_the_list_has_changed() {
     let book = Arc::new(ToolBook::default());
-    let filter =
-        Filter { permissions: Arc::new(Permissions { tools: None, read_only: true }), book: Some(book.clone()) };
+    let permissions = Arc::new(Permissions { tools: None, read_only: true });
+    let filter = Filter { permissions, book: Some(book.clone()), heard: None };
     let tools = r#"[{"name":"a","annotations":{"readOnlyHint":true}},{"name":"b"}]"#;
     let stream = format!("data: {{\"result\":{{\"tools\":{tools}}}}}\n\n");
-    let out = Events::new(filter, &Room::default()).push(stream.as_bytes()).unwrap();
-    assert_eq!(out, stream.replace(r#",{"name":"b"}"#, ""));
-    assert_eq!((book.read_only("a"), book.read_only("b")), (Some(true), Some(false)));
+    let mut events = Events::new(filter, &Room::default());
+    assert_eq!(events.push(stream.as_bytes()).unwrap(), stream.replace(r#",{"name":"b"}"#, ""));
+    assert!(book.names().is_empty());
+    assert_eq!(futures_util::FutureExt::now_or_never(book.asked()), None);
+    events.push(b"data: {\"method\":\"notifications\\/tools\\/list_changed\"}\n\n").unwrap();
+    assert_eq!(futures_util::FutureExt::now_or_never(book.asked()), Some(()));
 }
 
 #[test]

@@ -11,7 +11,7 @@ fn permissions(tools: Option<&str>, read_only: bool) -> Arc<Permissions> {
 }
 
 fn guard(tools: Option<&str>, read_only: bool) -> Guard {
-    Guard::new(&permissions(tools, read_only), &Arc::default(), &Room::default()).unwrap()
+    Guard::new(permissions(tools, read_only), &Arc::default(), &Room::default())
 }
 
 fn fields(lines: &[(&str, &str)]) -> HeaderMap {
@@ -59,10 +59,40 @@ fn post(guard: &mut Guard, body: &str) -> Result<Messages, (u16, &'static str)> 
 
 const FORBIDDEN: (u16, &str) = (403, "insufficient_scope");
 
+/// Of a token that may do everything, only what its fields say is compared with short bodies.
 #[test]
-fn tokens_that_may_do_everything_have_no_guard() {
-    assert!(Guard::new(&permissions(None, false), &Arc::default(), &Room::default()).is_none());
-    assert!(Guard::new(&permissions(Some("*"), false), &Arc::default(), &Room::default()).is_some());
+fn tokens_that_may_do_everything_are_held_to_what_they_say() {
+    let mut guard = guard(None, false);
+    let name = ("mcp-name", "x");
+    for (lines, is_held) in [
+        (&[("content-length", "99"), name][..], true),
+        (&[("content-length", "99"), ("mcp_method", "ping")], true),
+        (&[("content-length", "99")], false),
+        (&[("content-length", "99"), name, ("expect", "100-continue")], false),
+        (&[("content-length", "99"), name, ("trailer", "x")], false),
+        (&[("content-length", "16385"), name], false),
+        (&[name], false),
+    ] {
+        let mut head = head(Method::POST, true, lines);
+        let before = head.clone();
+        assert_eq!(matches!(guard.head(&mut head).unwrap(), Need::Body { .. }), is_held, "{lines:?}");
+        assert_eq!(head, before);
+        let mut answered = fields(&[("content-type", "application/json"), ("content-encoding", "gzip")]);
+        assert!(matches!(guard.answer(StatusCode::OK, &mut answered), Ok(Answer::Untouched)));
+    }
+    for (body, agrees) in [
+        (call("x"), true),
+        (call("y"), false),
+        (LIST.to_owned(), false),
+        (format!("[{}]", call("x")), false),
+        ("no JSON".to_owned(), true),
+        (format!("{}{}", call("y"), call("y")), true),
+        (String::new(), true),
+    ] {
+        let outcome = guard.body(&fields(&[name]), body.as_bytes());
+        assert_eq!(outcome.is_ok(), agrees, "{body}");
+        assert!(agrees || outcome.unwrap_err().code() == "header_mismatch");
+    }
 }
 
 #[test]
@@ -91,13 +121,13 @@ fn one_forbidden_call_refuses_the_batch() {
 #[test]
 fn read_only_needs_a_list_that_says_so() {
     let book = Arc::new(ToolBook::default());
-    let mut guard = Guard::new(&permissions(Some("read_*"), true), &book, &Room::default()).unwrap();
+    let mut guard = Guard::new(permissions(Some("read_*"), true), &book, &Room::default());
     let words = |guard: &mut Guard, body: &str| {
         let refusal = guard.body(&fields(&[("content-type", "application/json")]), body.as_bytes()).unwrap_err();
         String::from_utf8(refusal.into_response().into_body().to_vec()).unwrap()
     };
-    assert!(words(&mut guard, &call("read_a")).contains("list the tools first"));
-    book.learn(&[
+    assert!(words(&mut guard, &call("read_a")).contains("in a few seconds"));
+    book.replace(&[
         Tool { name: "read_a".to_owned(), read_only: true },
         Tool { name: "read_b".to_owned(), read_only: false },
         Tool { name: "write_a".to_owned(), read_only: true },
@@ -105,7 +135,7 @@ fn read_only_needs_a_list_that_says_so() {
     assert!(post(&mut guard, &call("read_a")).is_ok());
     assert!(words(&mut guard, &call("read_b")).contains("not marked"));
     assert!(words(&mut guard, &call("write_a")).contains("may not call"));
-    assert!(words(&mut guard, &format!("[{},{}]", call("read_a"), call("read_c"))).contains("list the tools first"));
+    assert!(words(&mut guard, &format!("[{},{}]", call("read_a"), call("read_c"))).contains("in a few seconds"));
 }
 
 #[test]
@@ -212,7 +242,7 @@ fn lists_show_what_may_be_called() {
         (None, true, [true, false, false]),
         (Some("x"), true, [false; 3]),
     ] {
-        let mut guard = Guard::new(&permissions(tools, read_only), &book, &Room::default()).unwrap();
+        let mut guard = Guard::new(permissions(tools, read_only), &book, &Room::default());
         post(&mut guard, LIST).unwrap();
         let len = LISTED.len().to_string();
         let json = [("content-type", "application/json"), ("content-length", &len), ("etag", "\"x\""), ("x", "y")];
@@ -226,7 +256,6 @@ fn lists_show_what_may_be_called() {
         assert_eq!(names(&body), shown, "{body}");
         assert!(!fields.contains_key("content-length"));
     }
-    assert_eq!((book.read_only("read_a"), book.read_only("write_a")), (Some(true), Some(false)));
 }
 
 #[test]
@@ -298,21 +327,24 @@ fn answers_without_a_body_keep_their_fields() {
     assert!(matches!(guard.answer(StatusCode::NOT_MODIFIED, &mut fields(&lines)), Ok(Answer::Untouched)));
 }
 
-/// A server that repeats what it is sent must not vouch for tools.
+/// A server that repeats what it is sent must not vouch for tools, whatever was asked for beside it.
 #[test]
-fn only_answers_to_lists_are_noted() {
+fn no_answer_is_noted() {
     let json = [("content-type", "application/json")];
     let stream = [("content-type", "text/event-stream")];
     let event = format!("data: {LISTED}\n\n");
     let book = Arc::new(ToolBook::default());
-    let mut guard = Guard::new(&permissions(None, true), &book, &Room::default()).unwrap();
-
-    post(&mut guard, LISTED).unwrap();
-    answer(&guard, &json, LISTED).unwrap();
-    answer(&guard, &stream, &event).unwrap();
+    let mut guard = Guard::new(permissions(None, true), &book, &Room::default());
+    let both = format!("[{LIST},{LISTED}]");
+    for body in [LISTED, LIST, &both] {
+        post(&mut guard, body).unwrap();
+        answer(&guard, &json, body).unwrap();
+        answer(&guard, &json, LISTED).unwrap();
+        answer(&guard, &stream, &event).unwrap();
+    }
     guard.head(&mut head(Method::GET, false, &[])).unwrap();
     answer(&guard, &json, LISTED).unwrap();
-    assert!(book.names().is_empty());
     answer(&guard, &stream, &event).unwrap();
-    assert_eq!(book.names(), ["read_a", "read_b", "write_a"]);
+    assert!(book.names().is_empty());
+    assert_eq!(post(&mut guard, &call("read_a")).unwrap_err(), FORBIDDEN);
 }

@@ -114,10 +114,74 @@ fn a_book_is_as_it_was_after_a_restart() {
 
 #[test]
 fn what_is_no_label() {
-    for bad in ["", "a b", "a\n", &"x".repeat(MAX_LABEL + 1)] {
+    for bad in ["", "a b", "a\n", "\u{202e}abc", "a\u{200b}b"] {
         let spec = Spec { label: Some(bad.to_owned()), ..Spec::default() };
         assert!(matches!(book().add(spec), Err(TokenError::Label(_))), "{bad:?}");
     }
+}
+
+#[test]
+fn a_life_or_a_grace_that_no_clock_counts_is_refused() {
+    for ttl in [Duration::ZERO, Duration::from_nanos(1), MAX_SPAN + Duration::from_nanos(1), Duration::MAX] {
+        let spec = Spec { ttl: Some(ttl), ..Spec::default() };
+        assert_eq!(book().add(spec).unwrap_err(), TokenError::Life(ttl));
+    }
+    assert_eq!(book().rotate(None, Duration::MAX).unwrap_err(), TokenError::Life(Duration::MAX));
+    let record = Record { left: Some(u64::MAX), life: Some(u64::MAX), ..TokenEntry::new("x", Digest::of(b"x")).into() };
+    let book = Book::restored(Snapshot { records: vec![record], ..Snapshot::default() });
+    assert_eq!((book.list().len(), book.entries().1[0].ttl), (1, Some(u64::MAX)));
+    assert!(matches!(book.rotate(Some("x"), Duration::ZERO), Err(TokenError::Life(_))));
+    assert_eq!(ids(&book), ["x"], "what cannot be replaced stays");
+}
+
+#[test]
+fn a_life_goes_on_while_the_relay_is_away_and_over_a_restart() {
+    let book = book();
+    let made = book.add(Spec { ttl: Some(Duration::from_secs(4)), ..Spec::default() }).unwrap();
+    assert_eq!(book.entries().1.len(), 2);
+    let snapshot = book.snapshot();
+    // It was made ten seconds ago, and the relay has been away.
+    let ago = Duration::from_secs(10);
+    for entry in &mut book.pages().entries {
+        let since = entry.life.ttl.as_mut().map(|(_, since)| since).unwrap();
+        *since = since.checked_sub(ago).unwrap();
+    }
+    let (_, told) = book.entries();
+    assert_eq!(told.len(), 1, "what has run out is not told");
+    assert!(told[0].ttl.unwrap() <= 3590);
+
+    // Likewise, and it was the agent that was away. Its clock may have been set meanwhile.
+    let record = snapshot.records.into_iter().find(|record| record.id == made.ids[0]).unwrap();
+    let ends = record.ends.unwrap();
+    for (shift, told) in [(-6, 0), (-4, 0), (-2, 2), (0, 4), (100, 4)] {
+        let ends = Some(ends.saturating_add_signed(shift));
+        let records = vec![Record { ends, ..record.clone() }];
+        let again = Book::restored(Snapshot { records, ..Snapshot::default() });
+        let left = again.entries().1.first().map_or(0, |entry| entry.ttl.unwrap());
+        assert!((told.max(1) - 1..=told).contains(&left), "{left} and not {told}");
+    }
+}
+
+#[test]
+fn a_grace_makes_no_life_longer() {
+    let book = book();
+    let made = book.add(Spec { ttl: Some(Duration::from_secs(4)), ..Spec::default() }).unwrap();
+    book.rotate(Some(&made.ids[0]), Duration::from_secs(600)).unwrap();
+    let told = book.entries().1.into_iter().find(|entry| entry.id == made.ids[0]).unwrap();
+    assert!(told.ttl.unwrap() <= 4);
+}
+
+#[test]
+fn a_full_book_can_rotate() {
+    let book = book();
+    for _ in 1..MAX_TOKENS {
+        book.add(Spec::default()).unwrap();
+    }
+    let error = book.rotate(None, Duration::from_secs(600)).unwrap_err();
+    assert!(error.to_string().contains("`--grace 0`"), "{error}");
+    let rotated = book.rotate(None, Duration::ZERO).unwrap();
+    assert_eq!((rotated.ids[1].as_str(), book.list().len()), ("run", MAX_TOKENS));
+    assert_eq!(book.first().unwrap().id, rotated.ids[0]);
 }
 
 #[test]

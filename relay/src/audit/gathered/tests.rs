@@ -55,6 +55,28 @@ fn whoever_goes_on_is_one_line_an_interval_until_there_is_quiet() {
     assert!(take(&mut gathered));
 }
 
+/// An agent that opens tunnels and changes tokens in a loop washes nothing away, whatever names it takes.
+#[test]
+fn what_agents_repeat_is_gathered_by_source() {
+    const OPENED: Why = Why::Agent("tunnel_opened", None);
+    let refused = Why::Agent("tunnel_refused", Some("name_taken"));
+    let mut gathered = Gathered::default();
+    for why in [OPENED, refused] {
+        let lines = (0..1000).filter(|second| gathered.is_line(why, ip("192.0.2.1"), "", at(*second)));
+        assert_eq!(lines.count(), OF_AGENTS as usize);
+        assert!(gathered.is_line(why, ip("192.0.2.2"), "", at(0)), "another one's is told");
+    }
+    let count = |event: &str| {
+        json!({ "event": event, "source": "192.0.2.1", "count": 940,
+                "first": "1970-01-01T00:01:00.000Z", "last": "1970-01-01T00:16:39.000Z" })
+    };
+    let mut refused = count("tunnel_refused");
+    refused["code"] = "name_taken".into();
+    let mut expected = [count("tunnel_opened"), refused];
+    expected.sort_by_key(Value::to_string);
+    assert_eq!(told(&mut gathered), expected);
+}
+
 #[test]
 fn what_differs_is_told_apart() {
     let mut gathered = Gathered::default();

@@ -9,7 +9,7 @@ use http::{Method, Uri};
 use memchr::memchr;
 
 use crate::edge::answer::Failure;
-use crate::edge::route::check_asterisk;
+use crate::edge::route::{check_asterisk, check_scheme};
 
 /// What of a head may be how large.
 #[derive(Debug, Clone, Copy)]
@@ -99,6 +99,10 @@ fn check_target(method: &str, target: &str) -> Result<(), Failure> {
         return Ok(());
     }
     check_asterisk(method, target)?;
+    // A fragment is for whoever has the answer, and no part of what is asked for; parsers cut it off, or do not.
+    if target.contains('#') {
+        return Err(Failure::BadRequest("The target has a fragment."));
+    }
     let Ok(target) = target.parse::<Uri>() else {
         return Err(Failure::BadRequest("The target is neither a path nor a URL."));
     };
@@ -106,7 +110,7 @@ fn check_target(method: &str, target: &str) -> Result<(), Failure> {
     if target.scheme().is_none() && target.authority().is_some() && method != Method::CONNECT.as_str() {
         return Err(Failure::BadRequest("The target is neither a path nor a URL."));
     }
-    Ok(())
+    check_scheme(&target)
 }
 
 /// RFC 9112 §6 and §11.2, without its leniencies: one way to say a length, and said once.
@@ -188,6 +192,11 @@ mod tests {
             "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
             "POST / HTTP/1.0\r\nTransfer-Encoding: chunked",
             "GET cool.relay.test HTTP/1.1",
+            "GET /x#frag HTTP/1.1",
+            "GET /x?a#frag?b HTTP/1.1",
+            "GET /# HTTP/1.1",
+            "GET http://cool.relay.test/#frag HTTP/1.1",
+            "GET ftp://cool.relay.test/ HTTP/1.1",
             "GET / HTTP/1.1\r\nName : value",
             "GET / HTTP/1.1\r\nName: value\r\n folded",
             "GET / HTTP/2.0",

@@ -16,6 +16,7 @@ use super::intake::{Awaits, Intake};
 use super::shared::Shared;
 use crate::config::{Deadlines, LINGER, LINGER_BYTES};
 use crate::edge::answer::Failure;
+use crate::edge::clock::{after, later};
 use crate::edge::reader;
 
 /// How often it is looked whether a caller that has sent more than is read is still there.
@@ -75,7 +76,7 @@ impl<T: Reset> Http1Io<T> {
             Awaits::Nothing => {
                 // When the answer is over nobody asks for the next request: the timer has to run by then.
                 if self.timer.as_ref().is_none_or(|timer| timer.is_elapsed()) {
-                    self.set_timer(Instant::now() + self.deadlines.idle);
+                    self.set_timer(later(self.deadlines.idle));
                 }
                 if let Some(timer) = &mut self.timer {
                     ready!(timer.as_mut().poll(cx));
@@ -83,13 +84,13 @@ impl<T: Reset> Http1Io<T> {
                 return Poll::Ready(Awaits::Nothing);
             }
         };
-        let deadline = since
-            + match awaits {
-                Awaits::Request if self.intake.heads() == 0 => self.deadlines.first_byte,
-                Awaits::Request | Awaits::Nothing => self.deadlines.idle,
-                Awaits::Head => self.deadlines.head,
-                Awaits::Body => self.deadlines.body,
-            };
+        let span = match awaits {
+            Awaits::Request if self.intake.heads() == 0 => self.deadlines.first_byte,
+            Awaits::Request | Awaits::Nothing => self.deadlines.idle,
+            Awaits::Head => self.deadlines.head,
+            Awaits::Body => self.deadlines.body,
+        };
+        let deadline = after(since, span);
         loop {
             let is_set = |timer: &Pin<Box<Sleep>>| !timer.is_elapsed() && timer.deadline() <= deadline;
             if !self.timer.as_ref().is_some_and(is_set) {

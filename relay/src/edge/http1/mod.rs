@@ -18,6 +18,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -31,6 +32,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, Interest};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +44,10 @@ use super::body::{BodyError, EdgeBody};
 use super::connection::Peer;
 use super::interim::Interim;
 use super::{Edge, handle};
+
+/// How long a connection that is idle when the relay stops may still bring a request, whose answer closes it: a caller
+/// that sends one just when it is closed would not know whether it was carried out.
+const LAST_REQUEST: Duration = Duration::from_secs(1);
 
 /// What a listener is for.
 #[derive(Debug, Clone, Copy)]
@@ -100,7 +106,7 @@ pub(super) async fn serve(
     let is_http10 = AtomicBool::new(false);
     let service = service_fn(|request: Request<Incoming>| {
         is_http10.store(request.version() < Version::HTTP_11, Ordering::Relaxed);
-        let (edge, peer, shared) = (edge.clone(), peer.clone(), shared.clone());
+        let (edge, peer, shared, stop) = (edge.clone(), peer.clone(), shared.clone(), stop.clone());
         let answering = Answering(shared.clone());
         async move {
             if let Some(failure) = shared.take_refusal() {
@@ -115,6 +121,10 @@ pub(super) async fn serve(
             if response.status().canonical_reason().is_none() {
                 // RFC 9112 §4: a phrase may be empty. hyper's own for a status that it does not know is `<none>`.
                 response.extensions_mut().insert(ReasonPhrase::from_static(b""));
+            }
+            if stop.is_cancelled() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                // hyper takes it as said to itself, too.
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             shared.begin_answer();
             shared.set_unread(response.body().unread().cloned());
@@ -132,10 +142,13 @@ pub(super) async fn serve(
     let mut connection = pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
+        () = stop.cancelled() => match timeout(LAST_REQUEST, connection.as_mut()).await {
+            Ok(result) => result,
+            Err(_) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        },
     };
     if let Err(error) = result {
         tracing::debug!(peer = %address, %error, "connection ended");

@@ -33,6 +33,7 @@ use self::meter::{Meter, Metered};
 use self::receive::RequestBody;
 use self::send::{Caller, send_body};
 use super::answer::Failure;
+use super::clock::later;
 use super::connection::Peer;
 use super::interim::Interim;
 use super::linger::read_over;
@@ -86,7 +87,7 @@ pub(super) async fn serve(
             },
             Some(_) = streams.join_next() => {
                 if streams.is_empty() {
-                    idle.as_mut().reset(Instant::now() + limits.deadlines.idle);
+                    idle.as_mut().reset(later(limits.deadlines.idle));
                 }
             }
             () = &mut idle, if streams.is_empty() => {

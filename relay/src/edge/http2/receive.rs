@@ -10,7 +10,9 @@ use bytes::Bytes;
 use h2::RecvStream;
 use http_body::{Body, Frame};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Sleep, sleep};
+
+use crate::edge::clock::later;
 
 /// A caller's body. Its flow-control credit comes back as it is taken, so that the window bounds what is held.
 pub(super) struct RequestBody {
@@ -44,7 +46,7 @@ impl RequestBody {
         }
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(self.deadline)));
         if !std::mem::replace(&mut self.is_waiting, true) {
-            timer.as_mut().reset(Instant::now() + self.deadline);
+            timer.as_mut().reset(later(self.deadline));
         }
         timer.as_mut().poll(cx)
     }

@@ -40,6 +40,14 @@ impl Link {
         self.0.remote_address()
     }
 
+    pub(crate) fn received(&self) -> u64 {
+        self.0.stats().udp_rx.datagrams
+    }
+
+    pub(crate) fn path(&self) -> super::Path {
+        (self.0.remote_address(), self.0.local_ip())
+    }
+
     pub(crate) fn rtt(&self) -> Duration {
         self.0.rtt()
     }

@@ -52,6 +52,16 @@ impl Dialer {
         }
     }
 
+    /// Goes on from another port, and from whatever address this machine has now; the peer is told at once (RFC 9000 §9).
+    ///
+    /// # Errors
+    /// What binding reports; then all stays as it is.
+    pub fn rebind(&self) -> io::Result<()> {
+        let mut any = self.0.local_addr()?;
+        any.set_port(0);
+        self.0.rebind(bind(any)?)
+    }
+
     /// Waits until the peers of closed connections were told.
     pub async fn wait_idle(&self) {
         self.0.wait_idle().await;

@@ -12,12 +12,16 @@ use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{EndpointConfig, VarInt};
 use quinn_proto::HashedConnectionIdGenerator;
 
+use super::handover::{Path, Socket};
 use super::{Link, settings};
 use crate::{ConnectError, Connection};
 
 /// The relay's side: waits for agents.
 #[derive(Debug)]
-pub struct Listener(quinn::Endpoint);
+pub struct Listener {
+    endpoint: quinn::Endpoint,
+    socket: Arc<Socket>,
+}
 
 impl Listener {
     /// Listens on `socket` with the certificates of `tls`; the ALPN is set here. A listener that comes after this one, on
@@ -35,19 +39,20 @@ impl Listener {
         // The control stream is the only one that an agent opens.
         transport.max_concurrent_bidi_streams(VarInt::from_u32(1));
         config.transport_config(Arc::new(transport)).migration(true);
-        let runtime = Arc::new(quinn::TokioRuntime);
-        quinn::Endpoint::new(endpoint(key), Some(config), socket, runtime).map(Self)
+        let (socket, runtime) = (Arc::new(Socket::new(socket)?), Arc::new(quinn::TokioRuntime));
+        let endpoint = quinn::Endpoint::new_with_abstract_socket(endpoint(key), Some(config), socket.clone(), runtime)?;
+        Ok(Self { endpoint, socket })
     }
 
     /// The next agent that knocks. `None` once the listener is closed. Cancel-safe.
     pub async fn accept(&self) -> Option<Incoming> {
-        self.0.accept().await.map(Incoming)
+        self.endpoint.accept().await.map(Incoming)
     }
 
     /// Closes every connection and waits until the peers were told, or for three probe timeouts.
     pub async fn close(&self, code: CloseCode, reason: &str) {
-        self.0.close(VarInt::from_u32(code.code()), reason.as_bytes());
-        self.0.wait_idle().await;
+        self.endpoint.close(VarInt::from_u32(code.code()), reason.as_bytes());
+        self.endpoint.wait_idle().await;
     }
 
     /// The address that agents reach.
@@ -55,7 +60,21 @@ impl Listener {
     /// # Errors
     /// What the socket reports.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        self.endpoint.local_addr()
+    }
+
+    /// Its socket, for another process to read from now on. The connections on `paths` go on here; packets of others are
+    /// the other process's (Linux; elsewhere the system may give it these connections' packets, too, and it resets them).
+    ///
+    /// # Errors
+    /// What the system says of the sockets that this takes.
+    pub async fn hand_over(&self, paths: Vec<Path>) -> io::Result<std::net::UdpSocket> {
+        self.socket.hand_over(paths).await
+    }
+
+    /// The socket is this one's again: the other process did not come to use it.
+    pub fn take_back(&self) {
+        self.socket.take_back();
     }
 }
 
@@ -101,6 +120,11 @@ impl Incoming {
         if let Err(error) = self.0.retry() {
             error.into_incoming().refuse();
         }
+    }
+
+    /// Lets the packet be lost: the peer sends another, and somebody else may be there for it.
+    pub fn ignore(self) {
+        self.0.ignore();
     }
 
     /// Turns the peer away.

@@ -3,12 +3,14 @@
 mod connect;
 mod connection;
 mod dialer;
+mod handover;
 mod listener;
 mod socket;
 mod stream;
 
 pub(crate) use connection::Link;
 pub use dialer::Dialer;
+pub use handover::Path;
 pub use listener::{Incoming, Listener};
 pub use socket::{UDP_BUFFER, bind};
 pub(crate) use stream::{RecvHalf, SendHalf};

@@ -4,16 +4,19 @@ use std::fmt;
 
 /// See the module's head.
 #[derive(Debug)]
-pub(super) struct Table<const N: usize> {
+pub struct Table<const N: usize> {
     rows: Vec<[String; N]>,
 }
 
 impl<const N: usize> Table<N> {
-    pub(super) fn new(head: [&str; N]) -> Self {
+    /// With this head.
+    #[must_use]
+    pub fn new(head: [&str; N]) -> Self {
         Self { rows: vec![head.map(str::to_owned)] }
     }
 
-    pub(super) fn row(&mut self, cells: [String; N]) {
+    /// One row more.
+    pub fn row(&mut self, cells: [String; N]) {
         self.rows.push(cells);
     }
 }

@@ -1,0 +1,52 @@
+//! Where this machine is in the network, and whether it has slept: what a tunnel had better not find out by its silence.
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::config::LOOK_AROUND;
+
+/// The wall clock is ahead of the one that stands still while the machine sleeps by so much: it has slept, or the clock
+/// was set.
+const SLEPT: Duration = Duration::from_secs(5);
+
+/// See the module's head.
+#[derive(Debug)]
+pub(crate) struct Whereabouts {
+    relay: SocketAddr,
+    /// From which address the system sends to the relay; none where there is no way to it.
+    address: Option<IpAddr>,
+    looked: (Instant, SystemTime),
+}
+
+impl Whereabouts {
+    pub(crate) fn new(relay: SocketAddr) -> Self {
+        Self { relay, address: address(relay), looked: (Instant::now(), SystemTime::now()) }
+    }
+
+    /// Waits until this machine reaches the relay from another address, or again, or has woken. Cancel-safe.
+    pub(crate) async fn changed(&mut self) -> &'static str {
+        loop {
+            tokio::time::sleep(LOOK_AROUND).await;
+            let now = (Instant::now(), SystemTime::now());
+            let before = std::mem::replace(&mut self.looked, now);
+            // An error is a clock that was set back.
+            let passed = now.1.duration_since(before.1).unwrap_or_default();
+            let has_slept = passed > now.0.duration_since(before.0) + SLEPT;
+            let address = address(self.relay);
+            let has_moved = std::mem::replace(&mut self.address, address) != address;
+            match address {
+                Some(_) if has_moved => return "the network has changed",
+                Some(_) if has_slept => return "the machine has slept",
+                _ => {}
+            }
+        }
+    }
+}
+
+/// From which address the system would send. Nothing is sent.
+fn address(relay: SocketAddr) -> Option<IpAddr> {
+    let any: SocketAddr = if relay.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0u16; 8], 0).into() };
+    let socket = UdpSocket::bind(any).ok()?;
+    socket.connect(relay).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}

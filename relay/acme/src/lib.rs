@@ -1,0 +1,32 @@
+//! Certificates by ACME (RFC 8555) for a domain and everything under it, and their renewal.
+//!
+//! ```text
+//!            ┌─ Responder::Dns ─▶ dns::Server (port 53, `_acme-challenge` only)
+//! Keeper ─▶ order ─▶ certificate authority
+//!    │       └─ Responder::Hook ─▶ a command that sets the record at a provider
+//!    ├─▶ Store: account, certificate and key (0600, whole or not at all)
+//!    └─▶ watch<State>: the certificate in use, the last trouble, the next try
+//! ```
+//!
+//! The caller binds the sockets, runs [`Keeper::run`] and [`dns::Server::serve`], and puts what [`State`] has into use.
+//!
+//! What always holds: a certificate in use is replaced only by one that has its key and is for the same names; whatever
+//! fails, the old one stays, and the next try comes, later each time; the certificate authority is asked for nothing while
+//! the disk has no room for it.
+
+mod certificate;
+pub mod dns;
+mod limits;
+mod order;
+mod renew;
+mod settings;
+mod store;
+mod trouble;
+
+pub use certificate::{BadCertificate, Certificate};
+pub use limits::*;
+pub use order::{Hook, Responder};
+pub use renew::{Keeper, OpenError, Pace, State};
+pub use settings::{Settings, Trust, directory};
+pub use store::StoreError;
+pub use trouble::Trouble;

@@ -1,0 +1,235 @@
+//! Looks after the certificate: the first one, its renewal, and what is tried again.
+
+mod back_off;
+mod due;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use time::OffsetDateTime;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
+
+pub use back_off::Pace;
+use due::{Due, Window};
+
+use crate::certificate::Certificate;
+use crate::limits::{CLOCK_LOOK, RENEWAL_INFO_EVERY, RENEWAL_INFO_RETRY};
+use crate::order::{self, Client, Responder};
+use crate::settings::Settings;
+use crate::store::{Kept, Pem, Store, StoreError};
+use crate::trouble::Trouble;
+
+/// How things are.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct State {
+    /// The certificate to use: the last one that was issued, even where it has expired. `None` before the first.
+    pub certificate: Option<Arc<Certificate>>,
+    /// Why the last try failed; `None` after one that did not.
+    pub trouble: Option<Arc<Trouble>>,
+    /// How many have failed in a row.
+    pub failures: u32,
+}
+
+/// Why a keeper cannot begin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The state folder does not do its part.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The certificate authority's own server would not be trusted.
+    #[error("cannot trust the certificate authority's server: {0}")]
+    Trust(String),
+}
+
+/// Looks after one certificate.
+pub struct Keeper {
+    settings: Settings,
+    store: Store,
+    client: Client,
+    responder: Responder,
+    state: watch::Sender<State>,
+    due: Option<Due>,
+    ask_window_at: Instant,
+    /// Nothing is ordered before this.
+    not_before: Instant,
+    /// A certificate in use that is not on the disk.
+    unkept: Option<Pem>,
+}
+
+impl Keeper {
+    /// Takes what is kept, without asking anybody. A certificate that has expired is taken, too: it is the next thing to
+    /// be renewed.
+    ///
+    /// # Errors
+    /// [`OpenError`]
+    pub fn open(settings: Settings, responder: Responder) -> Result<(Self, watch::Receiver<State>), OpenError> {
+        let store = Store::open(&settings)?;
+        let client = Client::new(&settings.trust).map_err(OpenError::Trust)?;
+        let kept = match store.certificate()? {
+            Kept::Good(certificate) => Some(certificate),
+            Kept::Nothing => None,
+            Kept::SetAside(aside, why) => {
+                tracing::warn!(%why, aside = %aside.display(), "the kept certificate cannot be used; a new one is ordered");
+                None
+            }
+        };
+        let due = kept.as_ref().map(|certificate| Due::of(certificate, rand::random()));
+        let (state, receiver) = watch::channel(State { certificate: kept.map(Arc::new), ..State::default() });
+        let now = Instant::now();
+        let (ask_window_at, not_before) = (now, now);
+        Ok((Self { settings, store, client, responder, state, due, ask_window_at, not_before, unkept: None }, receiver))
+    }
+
+    /// Orders and renews; never returns. May be dropped at any time, see there for what an order leaves behind.
+    pub async fn run(mut self) {
+        loop {
+            self.until_due().await;
+            let replaces = self.replaces();
+            tracing::info!(directory = self.settings.directory, "ordering a certificate");
+            let issued = Box::pin(order::issue(&self.settings, &self.store, &self.client, &self.responder, replaces));
+            let adopted = match issued.await {
+                Ok(pem) => self.adopt(pem).await,
+                Err(trouble) => Err(trouble),
+            };
+            if let Err(trouble) = adopted {
+                let wait = self.fail(trouble);
+                sleep(wait).await;
+            }
+        }
+    }
+
+    /// Waits until a certificate has to be ordered.
+    async fn until_due(&mut self) {
+        while let Some(certificate) = self.certificate()
+            && let Some(due) = self.due
+        {
+            if self.ask_window_at <= Instant::now() {
+                self.ask_window(&certificate).await;
+                continue;
+            }
+            let left = Duration::try_from(due.at() - OffsetDateTime::now_utc()).unwrap_or(Duration::ZERO);
+            let left = left.max(self.not_before.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                return;
+            }
+            self.keep().await;
+            let look = Instant::now() + left.min(CLOCK_LOOK);
+            sleep_until(look.min(self.ask_window_at)).await;
+        }
+    }
+
+    /// Asks when the certificate authority wants a renewal. It need not know: two thirds of the life do.
+    async fn ask_window(&mut self, certificate: &Certificate) {
+        let next = match self.window(certificate).await {
+            Ok((window, again)) => {
+                if let Some(due) = &mut self.due {
+                    due.suggest(window, rand::random());
+                }
+                again.clamp(RENEWAL_INFO_EVERY.0, RENEWAL_INFO_EVERY.1)
+            }
+            Err(why) => {
+                tracing::debug!(why, "the certificate authority does not say when to renew");
+                RENEWAL_INFO_RETRY
+            }
+        };
+        self.ask_window_at = Instant::now() + next;
+    }
+
+    async fn window(&self, certificate: &Certificate) -> Result<(Window, Duration), String> {
+        let identifier = certificate.identifier().ok_or("the certificate has no identifier")?;
+        let account = order::open_account(&self.settings, &self.store, &self.client).await;
+        let account = account.map_err(|trouble| trouble.to_string())?;
+        let (info, again) = account.renewal_info(&identifier).await.map_err(|error| error.to_string())?;
+        Ok((Window { start: info.suggested_window.start, end: info.suggested_window.end }, again))
+    }
+
+    fn replaces(&self) -> Option<instant_acme::CertificateIdentifier<'static>> {
+        // Only one that answers for renewals takes the field, RFC 9773 §5.
+        self.due.filter(Due::is_suggested)?;
+        self.certificate()?.identifier()
+    }
+
+    /// Keeps a new certificate and puts it into use, kept or not: one that cannot be kept is better than none.
+    async fn adopt(&mut self, pem: Pem) -> Result<(), Trouble> {
+        let certificate = Arc::new(pem.certificate(&self.settings.domain)?);
+        let (not_before, not_after) = (certificate.not_before(), certificate.not_after());
+        tracing::info!(names = self.settings.names().join(", "), %not_after, "certificate issued");
+        self.due = Some(Due::of(&certificate, rand::random()));
+        self.ask_window_at = Instant::now();
+        let life = Duration::try_from(not_after - not_before).unwrap_or(Duration::ZERO);
+        self.not_before = Instant::now() + self.settings.pace.between.min(life / 4);
+        let kept = self.store.keep_certificate(&pem).await;
+        if let Err(error) = &kept {
+            tracing::warn!(%error, "the certificate is in use, and cannot be kept for the next start");
+            self.unkept = Some(pem);
+        } else {
+            self.unkept = None;
+        }
+        let is_valid = certificate.is_valid_at(OffsetDateTime::now_utc());
+        self.state.send_modify(|state| {
+            state.certificate = Some(certificate);
+            state.trouble = kept.err().map(|error| Arc::new(Trouble::Store(error)));
+            if is_valid {
+                state.failures = 0;
+            }
+        });
+        if is_valid { Ok(()) } else { Err(Trouble::Clock { not_before, not_after }) }
+    }
+
+    /// Keeps what could not be kept before.
+    async fn keep(&mut self) {
+        let Some(pem) = &self.unkept else { return };
+        match self.store.keep_certificate(pem).await {
+            Ok(()) => {
+                tracing::info!("the certificate is kept now");
+                self.unkept = None;
+                self.state.send_modify(|state| state.trouble = None);
+            }
+            // Told when it was new.
+            Err(error) => tracing::debug!(%error, "the certificate still cannot be kept"),
+        }
+    }
+
+    /// How long to wait before the next try.
+    fn fail(&mut self, trouble: Trouble) -> Duration {
+        let failures = self.state.borrow().failures.saturating_add(1);
+        let certificate = self.certificate();
+        let left = certificate.as_ref().map(|certificate| {
+            Duration::try_from(certificate.not_after() - OffsetDateTime::now_utc()).unwrap_or(Duration::ZERO)
+        });
+        let wait = self.settings.pace.wait(&trouble, failures, left, SystemTime::now(), rand::random());
+        let again = humane(wait);
+        match &certificate {
+            None => tracing::error!(error = %trouble, again, "no certificate"),
+            Some(certificate) if left.is_some_and(|left| left.is_zero()) => {
+                tracing::error!(error = %trouble, again, expired = %certificate.not_after(), "certificate not renewed");
+            }
+            Some(certificate) => {
+                tracing::warn!(error = %trouble, again, expires = %certificate.not_after(), "certificate not renewed");
+            }
+        }
+        self.state.send_modify(|state| {
+            state.trouble = Some(Arc::new(trouble));
+            state.failures = failures;
+        });
+        wait
+    }
+
+    fn certificate(&self) -> Option<Arc<Certificate>> {
+        self.state.borrow().certificate.clone()
+    }
+}
+
+/// To the second.
+fn humane(wait: Duration) -> String {
+    format!("in {} s", wait.as_secs().max(1))
+}
+
+impl std::fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keeper").field("domain", &self.settings.domain).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,100 @@
+//! The process that serves: gives its listeners away when a new one asks.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use tokio::io::Interest;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::{Ask, Done, Listeners, Offer, Predecessor, TAKEOVER, VERSION, WORD, pass, place};
+use crate::tunnels::Moves;
+
+/// What there is to give.
+#[derive(Debug)]
+pub(crate) struct Giving {
+    /// Copies.
+    pub(crate) listeners: Listeners,
+    pub(crate) agents: Moves,
+    /// Set when they are given.
+    pub(crate) taken_over: CancellationToken,
+}
+
+/// Relieves `predecessor`, `open`s the doors, and then waits for somebody who takes over from this process.
+pub(crate) async fn serve(
+    state_dir: PathBuf,
+    predecessor: Option<Predecessor>,
+    greeted: watch::Receiver<usize>,
+    open: CancellationToken,
+    giving: Giving,
+) {
+    if let Some(predecessor) = predecessor {
+        predecessor.await_agents(greeted).await;
+        open.cancel();
+        if let Err(error) = predecessor.relieve().await {
+            tracing::warn!(%error, "the relay that was there before did not hear that it can go");
+        }
+    }
+    let path = place(&state_dir);
+    match listen(&path) {
+        Ok(listener) => giving.wait(listener).await,
+        Err(error) => tracing::warn!(path = %path.display(), %error, "no other process can take over from this one"),
+    }
+}
+
+/// Whoever was there before is gone, or has just been relieved.
+fn listen(path: &Path) -> io::Result<UnixListener> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    // In a folder that only its owner may enter.
+    UnixListener::bind(path)
+}
+
+impl Giving {
+    async fn wait(self, listener: UnixListener) {
+        loop {
+            let given = match listener.accept().await {
+                Ok((socket, _)) => self.give(&socket).await,
+                Err(error) => return tracing::warn!(%error, "no other process can take over from this one any more"),
+            };
+            match given {
+                Ok(()) => return self.taken_over.cancel(),
+                Err(error) => {
+                    tracing::warn!(%error, "another process asked for the listeners, and did not come to serve");
+                }
+            }
+        }
+    }
+
+    async fn give(&self, socket: &UnixStream) -> io::Result<()> {
+        let Ask { version } = timeout(WORD, receive(socket)).await??;
+        if version != VERSION {
+            return Err(io::Error::other(format!("it speaks version {version} of this, and this process {VERSION}")));
+        }
+        let handed = self.agents.hand_over().await?;
+        let Listeners { edge, http, admin } = &self.listeners;
+        let offer = Offer { agents: handed.agents, edge: edge.len(), http: http.is_some(), admin: admin.is_some() };
+        let listeners = edge.iter().chain(http).chain(admin).map(AsFd::as_fd);
+        let files: Vec<_> = std::iter::once(handed.socket.as_fd()).chain(listeners).collect();
+        let taken = async {
+            timeout(WORD, socket.async_io(Interest::WRITABLE, || pass::send(socket, &offer, &files))).await??;
+            let Done { serving } = timeout(TAKEOVER, receive(socket)).await??;
+            if serving { Ok(()) } else { Err(io::Error::other("it does not serve")) }
+        };
+        let taken = taken.await;
+        if taken.is_err() {
+            self.agents.take_back().await;
+        }
+        taken
+    }
+}
+
+async fn receive<T: serde::de::DeserializeOwned>(socket: &UnixStream) -> io::Result<T> {
+    let (line, _) = socket.async_io(Interest::READABLE, || pass::receive(socket)).await?;
+    Ok(line)
+}

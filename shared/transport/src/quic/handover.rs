@@ -1,0 +1,246 @@
+//! The UDP socket of a relay, which another process can be given while connections go on over it.
+//!
+//! Two processes cannot read one socket: each would take the other's datagrams. So whoever gives it away first makes a
+//! socket for each peer, bound to the same port and connected to that peer: the system gives a datagram to the socket that
+//! matches best, and strangers' to the one that is given away. Sent is through that one all the same.
+
+use std::collections::HashSet;
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use quinn::udp::{RecvMeta, Transmit};
+use quinn::{AsyncUdpSocket, Runtime, TokioRuntime, UdpPoller};
+use socket2::{Domain, Protocol, SockRef, Type};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+/// Datagrams of peers' own sockets that wait to be read; more are dropped, as by a socket whose buffer is full.
+const WAITING: usize = 4096;
+
+/// The largest datagram that is read, bytes: more than the endpoint takes (quinn's `max_udp_payload_size`).
+const DATAGRAM: usize = 2048;
+
+/// One end of a connection's path, as the endpoint knows it: the peer, and this side's address where the system says it.
+pub type Path = (SocketAddr, Option<IpAddr>);
+
+/// See the module's head.
+#[derive(Debug)]
+pub(super) struct Socket {
+    main: Arc<dyn AsyncUdpSocket>,
+    /// The same, to be given away.
+    own: std::net::UdpSocket,
+    /// Whether somebody else may be reading it: then it takes the longer way through `state`.
+    is_shared: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Hears when nothing more is left to read of the main socket, which is not read any more from then on.
+    emptied: Option<oneshot::Sender<()>>,
+    /// The main socket is another's.
+    is_away: bool,
+    peers: HashSet<SocketAddr>,
+    readers: JoinSet<()>,
+    datagrams: Option<(mpsc::Sender<Datagram>, mpsc::Receiver<Datagram>)>,
+    /// The endpoint, which waits for datagrams.
+    waker: Option<Waker>,
+}
+
+#[derive(Debug)]
+struct Datagram {
+    path: Path,
+    payload: Bytes,
+}
+
+impl Socket {
+    pub(super) fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
+        let own = socket.try_clone()?;
+        let main = TokioRuntime.wrap_udp_socket(socket)?;
+        Ok(Self { main, own, is_shared: AtomicBool::new(false), state: Mutex::default() })
+    }
+
+    /// A copy for another process. From now on only what comes from `paths` is read here.
+    pub(super) async fn hand_over(&self, paths: Vec<Path>) -> io::Result<std::net::UdpSocket> {
+        let copy = self.own.try_clone()?;
+        let (emptied, all_read) = oneshot::channel();
+        {
+            let mut state = self.state();
+            self.connect(&mut state, paths)?;
+            state.emptied = Some(emptied);
+            self.is_shared.store(true, Ordering::Release);
+            // What waits for the main socket only is to look at the others, too.
+            if let Some(waker) = state.waker.take() {
+                waker.wake();
+            }
+        }
+        // The endpoint is gone with whoever asks: then there is nobody to give anything to.
+        all_read.await.map_err(io::Error::other)?;
+        Ok(copy)
+    }
+
+    /// The other process did not come to use it.
+    pub(super) fn take_back(&self) {
+        let mut state = self.state();
+        state.is_away = false;
+        state.emptied = None;
+        if let Some(waker) = state.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// Makes the peers' own sockets.
+    fn connect(&self, state: &mut State, paths: Vec<Path>) -> io::Result<()> {
+        let bound = self.own.local_addr()?;
+        let sender = &state.datagrams.get_or_insert_with(|| mpsc::channel(WAITING)).0.clone();
+        // Only now: while all sockets have it set, every process of this machine could bind the port.
+        let main = SockRef::from(&self.own);
+        main.set_reuse_address(true)?;
+        for path in paths {
+            if !state.peers.insert(path.0) {
+                continue;
+            }
+            match connected(bound, path) {
+                Ok(socket) => {
+                    state.readers.spawn(read(socket, path, sender.clone()));
+                }
+                // Its agent hears of the next packet that its connection is gone, and opens another.
+                Err(error) => tracing::debug!(peer = %path.0, %error, "no socket of its own for a peer"),
+            }
+        }
+        main.set_reuse_address(false)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn poll_shared(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        let mut state = self.state();
+        if !state.is_away {
+            if let Poll::Ready(read) = self.main.poll_recv(cx, bufs, meta) {
+                return Poll::Ready(read);
+            }
+            if let Some(emptied) = state.emptied.take() {
+                state.is_away = true;
+                // Whoever waited for it may have gone.
+                let _ = emptied.send(());
+            }
+        }
+        state.waker = Some(cx.waker().clone());
+        let Some((_, datagrams)) = &mut state.datagrams else { return Poll::Pending };
+        let mut count = 0;
+        for (buf, meta) in bufs.iter_mut().zip(meta) {
+            match datagrams.poll_recv(cx) {
+                Poll::Ready(Some(Datagram { path: (addr, dst_ip), payload })) => {
+                    let len = payload.len().min(buf.len());
+                    buf[..len].copy_from_slice(&payload[..len]);
+                    *meta = RecvMeta { addr, len, stride: len, ecn: None, dst_ip };
+                    count += 1;
+                }
+                Poll::Ready(None) | Poll::Pending => break,
+            }
+        }
+        if count == 0 { Poll::Pending } else { Poll::Ready(Ok(count)) }
+    }
+}
+
+impl AsyncUdpSocket for Socket {
+    fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
+        self.main.clone().create_io_poller()
+    }
+
+    fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
+        self.main.try_send(transmit)
+    }
+
+    fn poll_recv(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        if self.is_shared.load(Ordering::Acquire) {
+            return self.poll_shared(cx, bufs, meta);
+        }
+        let polled = self.main.poll_recv(cx, bufs, meta);
+        if polled.is_pending() {
+            let mut state = self.state();
+            if !state.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                state.waker = Some(cx.waker().clone());
+            }
+        }
+        polled
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.main.local_addr()
+    }
+
+    fn max_transmit_segments(&self) -> usize {
+        self.main.max_transmit_segments()
+    }
+
+    fn max_receive_segments(&self) -> usize {
+        self.main.max_receive_segments()
+    }
+
+    fn may_fragment(&self) -> bool {
+        self.main.may_fragment()
+    }
+}
+
+/// A socket on the port of `bound` that hears only the peer of `path`.
+fn connected(bound: SocketAddr, (peer, local): Path) -> io::Result<tokio::net::UdpSocket> {
+    // Datagrams that are sent to another of this machine's addresses would not be this socket's.
+    let mut here = SocketAddr::new(local.unwrap_or(bound.ip()), bound.port());
+    if bound.is_ipv6()
+        && let IpAddr::V4(v4) = here.ip()
+    {
+        here.set_ip(v4.to_ipv6_mapped().into());
+    }
+    let socket = socket2::Socket::new(Domain::for_address(here), Type::DGRAM, Some(Protocol::UDP))?;
+    if here.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.bind(&here.into())?;
+    socket.connect(&peer.into())?;
+    socket.set_nonblocking(true)?;
+    tokio::net::UdpSocket::from_std(socket.into())
+}
+
+/// Reads a peer's own socket.
+async fn read(socket: tokio::net::UdpSocket, path: Path, datagrams: mpsc::Sender<Datagram>) {
+    let mut buffer = [0; DATAGRAM];
+    loop {
+        match socket.recv_from(&mut buffer).await {
+            Ok((len, from)) => {
+                // Before it was connected it may have got somebody else's.
+                let path = if from.ip().to_canonical() == path.0.ip().to_canonical() && from.port() == path.0.port() {
+                    path
+                } else {
+                    (from, path.1)
+                };
+                let payload = Bytes::copy_from_slice(&buffer[..len]);
+                if let Err(mpsc::error::TrySendError::Closed(_)) = datagrams.try_send(Datagram { path, payload }) {
+                    return;
+                }
+            }
+            // The peer's machine says that nobody listens: it may again.
+            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset) => {
+            }
+            Err(error) => return tracing::debug!(peer = %path.0, %error, "a peer's own socket failed"),
+        }
+    }
+}
