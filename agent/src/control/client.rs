@@ -28,7 +28,7 @@ pub struct Found {
 }
 
 /// All of this user's tunnels that run. All are asked at once, so that one that hangs keeps nobody longer than
-/// [`FIRST_WORD`]. A socket that nobody listens on is what a crash has left: it is removed.
+/// two seconds. A socket that nobody listens on is what a crash has left: it is removed.
 ///
 /// # Errors
 /// The folder cannot be read, or there is no thread to ask in.

@@ -25,7 +25,7 @@ pub enum Unusable {
     /// Others could have read or changed it.
     #[error("others may read it, and it holds access keys; chmod 600 closes it, and the keys are to be changed")]
     Open,
-    /// A folder, a link, a device, or over [`MAX_FILE`].
+    /// A folder, a link, a device, or larger than any that is written.
     #[error("it is no file that gantz has written")]
     Foreign,
     /// Another version has written it.

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use gantz_cli::{LogFormat, Spans, verbosity};
 use ipnet::IpNet;
@@ -70,8 +71,8 @@ pub struct ServeArgs {
     pub(super) drain: Duration,
     /// Take over from the relay that runs with this --state-dir, if one does: it gives its listeners and its agents away,
     /// lets open streams finish, and ends
-    #[arg(long)]
-    pub(super) take_over: bool,
+    #[arg(long, env = "GANTZ_RELAY_TAKE_OVER", value_parser = BoolishValueParser::new(), num_args = 0, default_missing_value = "true")]
+    pub(super) take_over: Option<bool>,
     /// How logs are written
     #[arg(long, env = "GANTZ_RELAY_LOG_FORMAT", value_enum, default_value = "text", value_name = "FORMAT")]
     pub(super) log_format: LogFormat,

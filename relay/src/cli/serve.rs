@@ -38,7 +38,7 @@ async fn run(args: &ServeArgs, config: Config) -> Result<Exit, Failure> {
     let mut stop = Stop::new().map_err(|error| Failure::new(Exit::Failed, "cannot wait for signals").why(error))?;
     let sockets = match args.take_over {
         #[cfg(unix)]
-        true => take_over(args, config.state_dir.as_deref())?,
+        Some(true) => take_over(args, config.state_dir.as_deref())?,
         _ => bind(args)?,
     };
     let relay = Relay::start(config, sockets).map_err(|error| start_failure(&error, args.tls, &args.domain))?;

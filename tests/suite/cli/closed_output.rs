@@ -32,7 +32,7 @@ async fn output_that_is_closed_from_the_start() {
         for command in ["--help", "run --help", "completions bash", "run 8090", "run --auht"] {
             assert_no_panic(gantz(command).script(script)).await;
         }
-        for command in ["--help", "completions zsh", "serve --domain a_b", "serve --domain a.test"] {
+        for command in ["--help", "completions zsh", "serve --domain a_b", "serve --domain a.test --tls files"] {
             assert_no_panic(gantz_relay(command).script(script)).await;
         }
     }

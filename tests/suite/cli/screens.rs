@@ -22,7 +22,7 @@ pub(crate) const FILTERS: &[(&str, &str)] = &[
     (r"gtz_[\w-]{43}", "gtz_[TOKEN]"),
     // A port of the system's choice; those that the texts name have fewer digits.
     (r"(127\.0\.0\.1|localhost|\[::1\]|relay\.test):\d{5}\b", "$1:[PORT]"),
-    (r"(TCP|UDP) port \d{5}\b", "$1 port [PORT]"),
+    (r"\bport \d{5}\b", "port [PORT]"),
     // A random name, and no flag.
     (r"(^|[^-\w])[a-z]+-[a-z]+-[0-9a-z]{6}\b", "$1[NAME]"),
     (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "[TIME]"),

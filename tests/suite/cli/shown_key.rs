@@ -42,6 +42,7 @@ impl Doorman {
         let message = "this key opens nothing here".to_owned();
         let refused = FromRelay::Refused(Refused { code: RefusalCode::BadKey, message, retry_after: None });
         sender.send(&refused).await.unwrap();
+        sender.finish().await.unwrap();
         (hello.access_key, connection)
     }
 
