@@ -1,11 +1,11 @@
 //! A running agent: the tunnel, kept open until it is told to stop.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gantz_shared::control::Welcome;
+use gantz_transport::Connection;
 use http::{Method, StatusCode};
 use rand::RngExt;
 use tokio::sync::watch;
@@ -16,7 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::config::{BACKOFF_FIRST, BACKOFF_MAX, Config, QUIC_AGAIN_MAX, Transports};
 use crate::permissions::{Room, ToolBook};
 use crate::tokens::Book;
-use crate::tunnel::{self, Carried, Ended, OpenError, Opening, Session, Signs, Transport, Whereabouts, Work};
+use crate::tunnel::{self, Carried, Ended, OpenError, Opening, Session, Signs, Transport, Whereabouts, Work, silent};
 use crate::upstream::Upstream;
 
 /// Hears what happens; called from the agent's runtime, so it must not block.
@@ -189,7 +189,7 @@ impl fmt::Debug for Agent {
 struct Current {
     welcome: watch::Receiver<Welcome>,
     carried: Carried,
-    relay: SocketAddr,
+    connection: Connection,
     signs: Signs,
 }
 
@@ -203,7 +203,7 @@ impl Current {
 fn start(session: Session, work: &Arc<Work>, Signs { stop, cut, .. }: &Signs) -> (Current, AbortOnDropHandle<Ended>) {
     let signs = Signs { stop: stop.clone(), cut: cut.clone(), ..Signs::default() };
     let (welcome, carried) = (session.welcome(), session.carried().clone());
-    let current = Current { welcome, carried, relay: session.relay(), signs: signs.clone() };
+    let current = Current { welcome, carried, connection: session.connection(), signs: signs.clone() };
     (current, AbortOnDropHandle::new(tokio::spawn(session.serve(work.clone(), signs))))
 }
 
@@ -258,7 +258,8 @@ async fn run(
 }
 
 /// A connection to move to, once there is a reason for one and it has come about: the relay is going to close this one, or
-/// the tunnel goes over TCP, and the network is another, or QUIC gets through again. Cancel-safe.
+/// nothing comes of it any more; or the tunnel goes over TCP, and the network is another, or QUIC gets through again.
+/// Cancel-safe.
 async fn better(config: &Config, tokens: &Book, current: &Current) -> Session {
     let is_second_best = current.carried.by == Transport::Tcp && config.transports == Transports::Auto;
     let quic_again = async {
@@ -270,7 +271,7 @@ async fn better(config: &Config, tokens: &Book, current: &Current) -> Session {
             }
         }
     };
-    let mut whereabouts = Whereabouts::new(current.relay);
+    let mut whereabouts = Whereabouts::new(current.connection.remote_address());
     let elsewhere = async {
         tokio::select! {
             () = current.signs.leaving.cancelled() => {}
@@ -278,6 +279,7 @@ async fn better(config: &Config, tokens: &Book, current: &Current) -> Session {
             change = whereabouts.changed(), if current.carried.by == Transport::Tcp => {
                 tracing::debug!(change, "the tunnel gets another connection");
             }
+            () = silent(&current.connection) => tracing::debug!("nothing comes any more: another connection is tried"),
         }
         let mut pauses = Pauses::new(BACKOFF_FIRST, BACKOFF_MAX);
         loop {
@@ -308,7 +310,7 @@ async fn move_over(
 async fn reopen(config: &Config, tokens: &Book, current: &Current) -> Result<Session, OpenError> {
     let opening = Opening { resume: Some(current.welcome().resume), moves: false, transports: config.transports };
     let mut pauses = Pauses::new(BACKOFF_FIRST, BACKOFF_MAX);
-    let mut whereabouts = Whereabouts::new(current.relay);
+    let mut whereabouts = Whereabouts::new(current.connection.remote_address());
     loop {
         tokio::select! {
             () = tokio::time::sleep(pauses.next()) => {}

@@ -10,4 +10,4 @@ mod whereabouts;
 pub use connect::{Carried, Transport};
 pub use dial::{OpenError, Opening, open};
 pub use session::{Ended, Session, Signs, Work};
-pub(crate) use whereabouts::Whereabouts;
+pub(crate) use whereabouts::{Whereabouts, silent};

@@ -1,6 +1,5 @@
 //! One open tunnel: takes request streams, and hears what the relay says.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use gantz_shared::control::{FromAgent, FromRelay, Welcome};
@@ -106,17 +105,17 @@ impl Session {
         self.welcome.subscribe()
     }
 
-    /// The relay's address.
+    /// Its connection.
     #[must_use]
-    pub fn relay(&self) -> SocketAddr {
-        self.connection.remote_address()
+    pub fn connection(&self) -> Connection {
+        self.connection.clone()
     }
 
     /// Serves until the tunnel ends or has to.
     pub async fn serve(mut self, work: Arc<Work>, signs: Signs) -> Ended {
         let Signs { stop, cut, moved, leaving } = &signs;
         let mut requests = JoinSet::new();
-        let mut whereabouts = Whereabouts::new(self.relay());
+        let mut whereabouts = Whereabouts::new(self.connection.remote_address());
         loop {
             tokio::select! {
                 accepted = self.connection.accept(Dropped::UPSTREAM) => match accepted {

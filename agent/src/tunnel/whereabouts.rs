@@ -3,7 +3,9 @@
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::config::LOOK_AROUND;
+use gantz_transport::Connection;
+
+use crate::config::{LOOK_AROUND, SILENCE};
 
 /// The wall clock is ahead of the one that stands still while the machine sleeps by so much: it has slept, or the clock
 /// was set.
@@ -41,6 +43,21 @@ impl Whereabouts {
             }
         }
     }
+}
+
+/// Waits until nothing has come on `connection` for [`SILENCE`]; where nobody counts, for ever. Cancel-safe.
+pub(crate) async fn silent(connection: &Connection) {
+    let mut heard = (connection.received(), Instant::now());
+    while heard.0.is_some() {
+        tokio::time::sleep(LOOK_AROUND).await;
+        let received = connection.received();
+        if received != heard.0 {
+            heard = (received, Instant::now());
+        } else if heard.1.elapsed() >= SILENCE {
+            return;
+        }
+    }
+    std::future::pending::<()>().await;
 }
 
 /// From which address the system would send. Nothing is sent.

@@ -20,7 +20,7 @@ use crate::world::World;
 const CALLS: Duration = Duration::from_millis(70);
 /// From one stream to the next.
 const STREAMS: Duration = Duration::from_millis(400);
-/// From one wrong token to the next: some are told to wait.
+/// From one wrong token to the next: below what one address may show of them.
 const WRONG: Duration = Duration::from_millis(700);
 
 /// Of so many callers one comes on a connection of its own.
@@ -132,12 +132,15 @@ pub(crate) async fn wrong_tokens(world: Arc<World>, tally: Arc<Tally>, stop: Can
             let (id, client) = clients.next();
             let tunnel = clients.world.tunnel();
             let retired = clients.world.retired().filter(|_| id.is_multiple_of(2));
-            let (what, token, code) = match retired {
-                Some(token) => ("rotated token", token, "401 expired_token"),
-                None => ("wrong token", format!("gtz_{id:043}"), "401 invalid_token"),
+            let (what, token, codes) = match retired {
+                // It is known as one that has expired until the next one is made, and forgotten then.
+                Some(token) => {
+                    ("rotated token", token, &["401 expired_token", "401 invalid_token", "429 rate_limited"][..])
+                }
+                None => ("wrong token", format!("gtz_{id:043}"), &["401 invalid_token", "429 rate_limited"][..]),
             };
             let request = client.get(format!("{}read/{id}", tunnel.url)).bearer_auth(token).timeout(PATIENCE);
-            tally.answer(what, request, &[code, "429 rate_limited"], None).await;
+            tally.answer(what, request, codes, None).await;
         }
     })
     .await;

@@ -17,7 +17,7 @@ pub(crate) fn print(samples: &Samples, counts: &Counts) {
         LOOK.as_secs() * samples.during.len() as u64,
         load.trim()
     );
-    println!("\n| | relay MiB | relay files | agent MiB | agent files |\n|---|---:|---:|---:|---:|");
+    println!("\n| | relay MiB | own | files | agent MiB | own | files |\n|---|---:|---:|---:|---:|---:|---:|");
     let rows = [
         ("before the first caller", samples.before),
         ("first quarter, median", medians(first)),
@@ -25,13 +25,8 @@ pub(crate) fn print(samples: &Samples, counts: &Counts) {
         ("when nobody called any more", samples.after),
     ];
     for (name, [relay, agent]) in rows {
-        println!(
-            "| {name} | {:.1} | {} | {:.1} | {} |",
-            mib(relay.resident),
-            relay.files,
-            mib(agent.resident),
-            agent.files
-        );
+        let cells = [relay, agent].map(|of| format!("{:.1} | {:.1} | {}", mib(of.resident), mib(of.own), of.files));
+        println!("| {name} | {} |", cells.join(" | "));
     }
     let [relay, agent] = samples.cpu.map(|share| 100.0 * share);
     println!("\nprocessor, % of a core: relay {relay:.1}, agent {agent:.1}");
@@ -64,7 +59,7 @@ pub(crate) fn write(samples: &Samples, counts: &Counts) -> PathBuf {
 
 fn pair([relay, agent]: &Pair) -> Value {
     json!({
-        "relay_resident": relay.resident, "relay_files": relay.files,
-        "agent_resident": agent.resident, "agent_files": agent.files,
+        "relay_resident": relay.resident, "relay_own": relay.own, "relay_files": relay.files,
+        "agent_resident": agent.resident, "agent_own": agent.own, "agent_files": agent.files,
     })
 }

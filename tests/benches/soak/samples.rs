@@ -19,8 +19,16 @@ const REST: Duration = Duration::from_secs(150);
 pub(crate) struct Sample {
     /// Resident bytes.
     pub(crate) resident: u64,
+    /// Those of them that are no file's: the rest is code, which grows until all that is used was used once.
+    pub(crate) own: u64,
     /// Open file descriptors.
     pub(crate) files: usize,
+}
+
+impl Sample {
+    fn said(self) -> String {
+        format!("{:.1} MiB (own {:.1}) {} files", mib(self.resident), mib(self.own), self.files)
+    }
 }
 
 /// Of relay and agent.
@@ -56,12 +64,10 @@ impl Samples {
                 let counts = tally.counts();
                 let sum = |counts: &std::collections::BTreeMap<String, u64>| counts.values().sum::<u64>();
                 println!(
-                    "minute {:>3}: relay {:>7.1} MiB {:>4} files, agent {:>7.1} MiB {:>4} files, {} answers, {} wrong",
+                    "minute {:>3}: relay {}, agent {}, {} answers, {} wrong",
                     self.during.len() / a_minute,
-                    mib(relay.resident),
-                    relay.files,
-                    mib(agent.resident),
-                    agent.files,
+                    relay.said(),
+                    agent.said(),
                     sum(&counts.came),
                     sum(&counts.faults),
                 );
@@ -89,6 +95,7 @@ impl Samples {
 pub(crate) fn medians(samples: &[Pair]) -> Pair {
     [0, 1].map(|of| Sample {
         resident: median(samples.iter().map(|pair| pair[of].resident)),
+        own: median(samples.iter().map(|pair| pair[of].own)),
         files: median(samples.iter().map(|pair| pair[of].files)),
     })
 }
@@ -106,6 +113,14 @@ pub(crate) fn mib(bytes: u64) -> f64 {
 fn look(world: &World) -> Pair {
     [&world.relay, &world.agent].map(|process: &Process| Sample {
         resident: process.resident(),
+        own: own(process.pid()),
         files: std::fs::read_dir(format!("/proc/{}/fd", process.pid())).unwrap().count(),
     })
+}
+
+/// `RssAnon` of `/proc/PID/status`, bytes.
+fn own(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("it has not ended");
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }

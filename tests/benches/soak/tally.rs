@@ -24,8 +24,15 @@ impl Tally {
         *self.0.lock().unwrap().came.entry(what.to_owned()).or_default() += 1;
     }
 
+    /// Each kind is said when it comes for the first time: nobody has to wait an hour to learn of it.
     pub(crate) fn fault(&self, what: &str, why: &str) {
-        *self.0.lock().unwrap().faults.entry(format!("{what} {why}")).or_default() += 1;
+        let kind = format!("{what} {why}");
+        let mut counts = self.0.lock().unwrap();
+        let times = counts.faults.entry(kind.clone()).or_default();
+        *times += 1;
+        if *times == 1 {
+            println!("wrong: {kind}");
+        }
     }
 
     /// One call: its answer has to be one of `expected`, each a status and the code of gantz where there is one, and that
