@@ -15,9 +15,10 @@ use tokio_util::sync::CancellationToken;
 use crate::access::{AccessError, Keys};
 use crate::admin;
 use crate::audit::{Keeper, Log};
-use crate::config::{Access, Config, PublicOrigin, Routing, TlsConfig};
+use crate::config::{Access, Config, MAX_STRANGERS, PublicOrigin, Routing, TOKEN_CHANGES, TlsConfig};
 use crate::directory::{Directory, Memory};
 use crate::edge::{self, Edge, Transport};
+use crate::rates::PerSource;
 use crate::sources::Sources;
 use crate::state::{self, StateError};
 #[cfg(unix)]
@@ -149,6 +150,7 @@ impl Relay {
             rates: config.rates,
             unread: AllUnread::new(config.limits.unread),
             sources: Sources::new(config.limits.tunnels_per_source),
+            changes: PerSource::new(TOKEN_CHANGES, MAX_STRANGERS),
             roster: Roster::default(),
             audit: audit.lines(),
         });

@@ -29,6 +29,9 @@ pub enum NoPlace {
     /// Others may look into the folder.
     #[error("{} is open to others; chmod 700 closes it", .0.display())]
     Open(PathBuf),
+    /// The folder is another user's, who could put sockets of their own there.
+    #[error("{} belongs to another user; XDG_RUNTIME_DIR has to be a folder of this user's own", .0.display())]
+    Foreign(PathBuf),
 }
 
 impl Place {
@@ -60,6 +63,9 @@ impl Place {
         let metadata = fs::metadata(&folder).map_err(failed)?;
         if metadata.permissions().mode() & 0o077 != 0 {
             return Err(NoPlace::Open(folder));
+        }
+        if metadata.uid() != rustix::process::geteuid().as_raw() {
+            return Err(NoPlace::Foreign(folder));
         }
         Ok(Self(folder))
     }

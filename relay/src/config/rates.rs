@@ -18,8 +18,9 @@ pub const GUESS_RATE: Rate = Rate::per_second(1, 30);
 /// How often one source may come without a token: clients begin so, and hosted ones share addresses.
 pub const MISSING_TOKEN_RATE: Rate = Rate::per_second(10, 50);
 
-/// How often an agent may change its tunnel's tokens; over it, the tunnel is closed. Whoever makes, rotates and revokes
-/// tokens in a loop needs less, and each change costs the relay as much as hundreds of calls.
+/// How often the agents of one source may change their tunnels' tokens; over it, changes wait, also over a reconnect.
+/// Whoever makes, rotates and revokes tokens in a loop needs less, and each change costs the relay as much as hundreds of
+/// calls.
 pub const TOKEN_CHANGES: Rate = Rate::per_second(20, 1_000);
 
 /// Sources whose wrong tokens are counted; the one that was not seen for longest is forgotten for another.

@@ -43,7 +43,7 @@ pub(crate) use connection::Transport;
 use crate::audit::Log;
 use crate::config::{Config, MAX_GUESSERS, MAX_HELD, MAX_STRANGERS, PublicOrigin};
 use crate::directory::Directory;
-use crate::rates::{Guesses, Strangers};
+use crate::rates::{Guesses, PerSource};
 use crate::sources::{Place, Sources, TooMany};
 use crate::tunnels::Door;
 
@@ -59,8 +59,9 @@ pub(crate) struct Edge {
     sources: Sources,
     /// Who has shown wrong tokens.
     guesses: Guesses,
-    /// Who comes without one.
-    strangers: Strangers,
+    /// Requests without a token. They are counted apart from wrong ones: clients begin without one, and hosted clients
+    /// share addresses, so that many of these are no attack; and they never keep a right token out.
+    strangers: PerSource,
     /// Requests that may still wait for an absent agent.
     held: Semaphore,
     /// Where agents go that come over TCP.
@@ -82,7 +83,7 @@ impl Edge {
         Arc::new(Self {
             apex: apex::router(&config.domain),
             guesses: Guesses::new(config.rates.guess, MAX_GUESSERS),
-            strangers: Strangers::new(config.rates.missing_token, MAX_STRANGERS),
+            strangers: PerSource::new(config.rates.missing_token, MAX_STRANGERS),
             connections: Arc::new(Semaphore::new(config.limits.connections)),
             sources: Sources::new(config.limits.connections_per_source),
             config,

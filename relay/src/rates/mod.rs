@@ -2,8 +2,8 @@
 
 mod bucket;
 mod guesses;
-mod strangers;
+mod per_source;
 
 pub(crate) use bucket::Bucket;
 pub(crate) use guesses::Guesses;
-pub(crate) use strangers::Strangers;
+pub(crate) use per_source::PerSource;

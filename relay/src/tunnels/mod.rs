@@ -23,6 +23,7 @@ use crate::access::Keys;
 use crate::audit::Log;
 use crate::config::{Limits, Rates};
 use crate::directory::{Departure, Directory};
+use crate::rates::PerSource;
 use crate::sources::Sources;
 
 /// What greeting an agent needs to know.
@@ -42,6 +43,8 @@ pub(crate) struct Greeter {
     pub(crate) unread: Arc<AllUnread>,
     /// Where tunnels come from.
     pub(crate) sources: Sources,
+    /// How often tokens may change.
+    pub(crate) changes: PerSource,
     /// The tunnels that are open.
     pub(crate) roster: Roster,
     /// Where it is written down who came.

@@ -14,10 +14,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Greeter, Tunnel};
 use crate::audit::Event;
-use crate::config::{CLOCK_LOOK, TOKEN_CHANGES};
+use crate::config::CLOCK_LOOK;
 use crate::directory::Departure;
-use crate::rates::Bucket;
 use crate::sources::Place;
+
+/// Changes of tokens are counted for all tunnels of a source together: each connection is a tunnel of its own.
+const ALL_TUNNELS: u64 = 0;
 
 /// Runs one agent's connection from its beginning to its end. `greeted` is called when the handshake is over, however
 /// it ended.
@@ -159,7 +161,6 @@ async fn converse(
 ) -> Ended {
     let mut renewed = greeter.tickets.renewed();
     let mut is_told = false;
-    let changes = Bucket::new(TOKEN_CHANGES);
     loop {
         let message = tokio::select! {
             message = receiver.receive() => message,
@@ -182,8 +183,8 @@ async fn converse(
         };
         let answered = match message {
             Ok(Some(FromAgent::SetTokens { generation, tokens })) => {
-                if changes.take().is_err() {
-                    return Ended::Protocol("the tokens change too often".into());
+                while let Err(wait) = greeter.changes.take(ALL_TUNNELS, tunnel.network()) {
+                    tokio::time::sleep(wait).await;
                 }
                 if let Err(error) = control::check_tokens(&tokens) {
                     return Ended::Protocol(error.to_string());

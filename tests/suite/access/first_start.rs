@@ -40,8 +40,8 @@ async fn without_a_key_nobody_comes_in() {
 #[tokio::test]
 async fn open_is_said_warned_of_and_limited() {
     let port = gantz_tests::lasting_port();
-    let relay = Relay::start_again(port, crate::Folder::new(), "--access open --max-tunnels-per-source 1").await;
-    assert!(relay.running.stderr.now().contains("--access open: everybody"), "{}", relay.running.stderr.now());
+    let mut relay = Relay::start_again(port, crate::Folder::new(), "--access open --max-tunnels-per-source 1").await;
+    relay.running.stderr.line("--access open: everybody").await;
     assert_eq!(relay.running.stdout.now(), "");
     let run = crate::Run::ready(relay.run(None, "").start()).await;
     let screen = relay.refused(None, "").await;
