@@ -62,10 +62,13 @@ impl Record {
         self.expires_at.is_some_and(|at| at <= seconds(now))
     }
 
-    /// What is `left` now.
+    /// What is `left` now. Where the clock was set back since that was written down, nobody knows how long ago it was:
+    /// then it is over.
     pub(super) fn left_at(&self, now: SystemTime) -> Option<u64> {
         let until = self.ends.map(|ends| ends.saturating_sub(seconds(now)));
-        self.left.map(|left| until.map_or(left, |until| until.min(left)))
+        // Of the seconds, parts are not told.
+        let is_set_back = |left: u64| until.is_some_and(|until| until > left.saturating_add(1));
+        self.left.map(|left| if is_set_back(left) { 0 } else { until.map_or(left, |until| until.min(left)) })
     }
 
     /// Has it live for `life` from now on at most; in vain where it has less than that left. Its successors live as long.

@@ -120,6 +120,8 @@ impl Target {
             .args(["serve", "--domain", DOMAIN, "--access", "open", "--tls", "self-signed"])
             .args([format!("--listen=127.0.0.1:{port}"), "--admin-listen=127.0.0.1:0".into()])
             .arg(format!("--state-dir={}", state.path().display()))
+            // As a variable, over which a flag goes.
+            .env("GANTZ_RELAY_MAX_TUNNELS_PER_SOURCE", "1000")
             .args(start.flags)
             .current_dir(state.path())
             .stdin(Stdio::null())
