@@ -150,10 +150,10 @@ fn a_life_goes_on_while_the_relay_is_away_and_over_a_restart() {
     assert_eq!(told.len(), 1, "what has run out is not told");
     assert!(told[0].ttl.unwrap() <= 3590);
 
-    // Likewise, and it was the agent that was away. Its clock may have been set meanwhile.
+    // Likewise, and it was the agent that was away. Where its clock was set back meanwhile, the life is over.
     let record = snapshot.records.into_iter().find(|record| record.id == made.ids[0]).unwrap();
     let ends = record.ends.unwrap();
-    for (shift, told) in [(-6, 0), (-4, 0), (-2, 2), (0, 4), (100, 4)] {
+    for (shift, told) in [(-6, 0), (-4, 0), (-2, 2), (0, 4), (100, 0)] {
         let ends = Some(ends.saturating_add_signed(shift));
         let records = vec![Record { ends, ..record.clone() }];
         let again = Book::restored(Snapshot { records, ..Snapshot::default() });
