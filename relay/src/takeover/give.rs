@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tokio::io::Interest;
 use tokio::net::{UnixListener, UnixStream};
@@ -39,31 +39,53 @@ pub(crate) async fn serve(
         }
     }
     let path = place(&state_dir);
-    match listen(&path) {
-        Ok(listener) => giving.wait(listener).await,
+    match Socket::listen(path.clone()) {
+        Ok(socket) => giving.wait(socket).await,
         Err(error) => tracing::warn!(path = %path.display(), %error, "no other process can take over from this one"),
     }
 }
 
-/// Whoever was there before is gone, or has just been relieved.
-fn listen(path: &Path) -> io::Result<UnixListener> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+/// Where another process asks. Its file goes with it, as long as it is this process's.
+struct Socket {
+    listener: UnixListener,
+    file: Option<PathBuf>,
+}
+
+impl Socket {
+    /// Whoever was there before is gone, or has just been relieved.
+    fn listen(path: PathBuf) -> io::Result<Self> {
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        // In a folder that only its owner may enter.
+        Ok(Self { listener: UnixListener::bind(&path)?, file: Some(path) })
     }
-    // In a folder that only its owner may enter.
-    UnixListener::bind(path)
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if let Some(path) = &self.file
+            && let Err(error) = std::fs::remove_file(path)
+        {
+            tracing::debug!(path = %path.display(), %error, "a socket stays");
+        }
+    }
 }
 
 impl Giving {
-    async fn wait(self, listener: UnixListener) {
+    async fn wait(self, mut at: Socket) {
         loop {
-            let given = match listener.accept().await {
+            let given = match at.listener.accept().await {
                 Ok((socket, _)) => self.give(&socket).await,
                 Err(error) => return tracing::warn!(%error, "no other process can take over from this one any more"),
             };
             match given {
-                Ok(()) => return self.taken_over.cancel(),
+                Ok(()) => {
+                    // The new process makes its own in its place.
+                    at.file = None;
+                    return self.taken_over.cancel();
+                }
                 Err(error) => {
                     tracing::warn!(%error, "another process asked for the listeners, and did not come to serve");
                 }
