@@ -170,28 +170,3 @@ async fn what_a_peer_does_not_take_is_bounded() {
     assert!(began.elapsed() < Duration::from_secs(10));
     assert_eq!(within(relay.closed()).await, Lost::Here);
 }
-
-/// Not a promise: what one stream carries, for comparison.
-#[tokio::test]
-#[ignore = "a measurement"]
-async fn throughput() {
-    for (name, pair) in [("QUIC", Pair::quic().await), ("TCP", Pair::tcp().await)] {
-        let stream = pair.stream().await;
-        let (mut send, mut recv) = (stream.agent.0, stream.relay.1);
-        let piece = pattern(1 << 20, 0);
-        let began = Instant::now();
-        let sending = tokio::spawn(async move {
-            for _ in 0..1024 {
-                send.write(&mut [piece.clone()]).await.unwrap();
-            }
-            send.finish().unwrap();
-        });
-        let mut got = 0;
-        while let Some(bytes) = read(&mut recv).await.unwrap() {
-            got += bytes.len();
-        }
-        sending.await.unwrap();
-        let took = began.elapsed().as_secs_f64();
-        eprintln!("{name}: {:.0} MiB/s", got as f64 / took / f64::from(1 << 20));
-    }
-}
