@@ -145,13 +145,15 @@ async fn stream(
     let request = request.map(|stream| RequestBody::new(stream, unread, limits.deadlines.body));
     let answered = request.body().answered();
     let mut response = tokio::select! {
+        // First: a stream that was reset before its turn came is no work, neither here nor at the agent.
+        biased;
+        _ = poll_fn(|cx| locked(&respond).poll_reset(cx)) => return,
         response = async {
             if request.headers().len() > limits.fields {
                 return Failure::HeadTooLarge { bytes: limits.head, fields: limits.fields }.answer(request.headers());
             }
             handle::handle(request, &edge, &peer).await
         } => response,
-        _ = poll_fn(|cx| locked(&respond).poll_reset(cx)) => return,
     };
     if !response.headers().contains_key(header::DATE)
         && let Ok(date) = HeaderValue::try_from(httpdate::fmt_http_date(SystemTime::now()))
