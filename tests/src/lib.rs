@@ -17,6 +17,7 @@ pub mod client;
 pub mod link;
 pub mod logs;
 pub mod origin;
+pub mod small_disk;
 pub mod world;
 
 pub use client::Raw;

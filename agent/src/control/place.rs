@@ -93,3 +93,23 @@ impl Place {
         Ok(fs::metadata(&self.0)?.uid())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_of_another_user_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().join("own");
+        assert!(Place::at(own.clone()).is_ok());
+        // Root can give a folder away; to anybody else root's own is another user's.
+        let foreign = if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&own, Some(65_534), None).unwrap();
+            own
+        } else {
+            "/root".into()
+        };
+        assert!(matches!(Place::at(foreign), Err(NoPlace::Foreign(_))));
+    }
+}

@@ -23,6 +23,8 @@ struct Waiting {
     untold: u64,
     /// Lost since the start.
     lost: u64,
+    /// Somebody sleeps until there are lines: only then is it worth a call of the system to wake them.
+    awaited: bool,
     closed: bool,
 }
 
@@ -56,8 +58,16 @@ impl Queue {
             }
             waiting.untold = 0;
         }
+        let wake = std::mem::take(&mut waiting.awaited) || self.is_filling(&waiting);
         drop(waiting);
-        self.changed.notify_one();
+        if wake {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Whether lines are lost soon if nobody takes them.
+    fn is_filling(&self, waiting: &Waiting) -> bool {
+        waiting.lines.len() > self.capacity / 2
     }
 
     /// Counts what never became a line.
@@ -66,6 +76,7 @@ impl Queue {
         if !waiting.closed {
             waiting.untold += 1;
             waiting.lost += 1;
+            waiting.awaited = false;
             drop(waiting);
             self.changed.notify_one();
         }
@@ -75,7 +86,10 @@ impl Queue {
     /// be.
     pub(crate) fn take(&self, batch: &mut Vec<u8>) -> bool {
         let waiting = self.lock();
-        let idle = |waiting: &mut Waiting| waiting.lines.is_empty() && waiting.untold == 0 && !waiting.closed;
+        let idle = |waiting: &mut Waiting| {
+            waiting.awaited = waiting.lines.is_empty() && waiting.untold == 0 && !waiting.closed;
+            waiting.awaited
+        };
         let mut waiting = self.changed.wait_while(waiting, idle).unwrap_or_else(PoisonError::into_inner);
         std::mem::swap(batch, &mut waiting.lines);
         if waiting.untold > 0 {
@@ -91,6 +105,14 @@ impl Queue {
         let open = |waiting: &mut Waiting| !waiting.closed;
         let (waiting, _) = self.changed.wait_timeout_while(waiting, time, open).unwrap_or_else(PoisonError::into_inner);
         !waiting.closed
+    }
+
+    /// Lets lines gather for `time`, or until there are so many that more would soon be lost. Returns at once when the
+    /// queue is closed.
+    pub(crate) fn gather(&self, time: Duration) {
+        let waiting = self.lock();
+        let gathering = |waiting: &mut Waiting| !waiting.closed && !self.is_filling(waiting);
+        drop(self.changed.wait_timeout_while(waiting, time, gathering).unwrap_or_else(PoisonError::into_inner));
     }
 
     /// How many events were lost since the start.

@@ -13,6 +13,10 @@ use crate::queue::Queue;
 /// How long after a failure the disk is tried again.
 pub const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// How long lines gather behind a write. The first line after a silence is written at once; of thousands a second each
+/// would otherwise cost a wake-up of this thread, two looks at the path and a write.
+const GATHER: Duration = Duration::from_millis(10);
+
 /// Writes what the queue holds until it is closed and empty. Once it is closed, a failure is the end.
 pub(crate) fn run(queue: &Arc<Queue>, file: &mut RotatedFile) {
     let mut batch = Vec::new();
@@ -22,6 +26,7 @@ pub(crate) fn run(queue: &Arc<Queue>, file: &mut RotatedFile) {
         {
             return;
         }
+        queue.gather(GATHER);
     }
     if let Err(error) = file.sync() {
         error!(path = %file.path().display(), %error, "the audit log may not have reached the disk");

@@ -9,58 +9,26 @@
 )]
 
 mod common;
+#[path = "../../../tests/src/small_disk.rs"]
+#[allow(unreachable_pub, reason = "the tests of the whole product share it")]
+mod disk;
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::io::ErrorKind;
+use std::path::PathBuf;
 
 use common::{Event, lines, logged, lost, numbers, wait_for_log, wait_until, watch_logs};
+use disk::fill;
 use gantz_audit::{Audit, FILE_NAME, Limits};
 use serde_json::Value;
-use tempfile::tempdir;
-
-/// Where the small file system is, set in the process that has it.
-const SMALL_DISK: &str = "GANTZ_AUDIT_SMALL_DISK";
 
 const LIMITS: Limits = Limits { file_size: 1 << 20, kept_files: 2, pending: 8 << 10 };
 
-/// Runs the test `name` again, in a process that has a small disk. There, it is told where.
+/// Runs the test `name` again, in a process that has a small disk.
 fn small_disk(name: &str) -> Option<PathBuf> {
-    if let Some(folder) = std::env::var_os(SMALL_DISK) {
-        watch_logs();
-        return Some(folder.into());
-    }
-    let folder = tempdir().unwrap();
-    let mut unshare = Command::new("unshare");
-    unshare.arg("--mount");
-    if fs::metadata("/proc/self").unwrap().uid() != 0 {
-        unshare.arg("--map-root-user");
-    }
-    let output = unshare
-        .args(["sh", "-ec", "mount -t tmpfs -o size=64k,nr_inodes=8 tmpfs \"$1\"; exec \"$2\" --exact \"$3\"", "sh"])
-        .args([folder.path(), &std::env::current_exe().unwrap(), Path::new(name)])
-        .env(SMALL_DISK, folder.path())
-        .output()
-        .expect("this test needs unshare, of util-linux");
-    let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
-    assert!(
-        output.status.success() && said.contains("1 passed"),
-        "this test needs to be root, or to be allowed a user namespace, to mount a file system; or it has failed: {said}"
-    );
-    None
-}
-
-/// Takes all the room there is.
-fn fill(filler: &Path) {
-    let mut filler = File::create(filler).unwrap();
-    let error = loop {
-        if let Err(error) = filler.write_all(&[0; 4096]) {
-            break error;
-        }
-    };
-    assert_eq!(error.kind(), ErrorKind::StorageFull);
+    let folder = disk::small_disk(name, "size=64k,nr_inodes=8")?;
+    watch_logs();
+    Some(folder)
 }
 
 #[test]

@@ -27,7 +27,7 @@ use crate::relay::World;
 #[command(name = "floods")]
 struct Cli {
     /// Connections that the attacker opens in a second
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     rate: u32,
     /// How long each kind goes on, seconds; as long before each nobody floods
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]

@@ -4,6 +4,7 @@
 mod admin;
 mod claims;
 mod first_start;
+mod full_disk;
 mod lives;
 mod login;
 mod names;
