@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use gantz_shared::control::Welcome;
+use gantz_shared::control::{Secret, Welcome};
 use gantz_transport::Connection;
 use http::{Method, StatusCode};
 use rand::RngExt;
@@ -26,7 +27,7 @@ pub type Observer = Arc<dyn Fn(&Event) + Send + Sync>;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
-    /// The tunnel is lost; a new one is being opened.
+    /// The tunnel is lost, or nothing gets through it any more; a new one is being opened.
     Reconnecting {
         /// How the old one ended.
         reason: String,
@@ -90,7 +91,8 @@ impl Agent {
     /// [`StartError`]
     pub async fn start_with(config: Config, tokens: Arc<Book>, observer: Observer) -> Result<Self, StartError> {
         let upstream = Arc::new(Upstream::new(&config).map_err(StartError::Upstream)?);
-        let opening = Opening { resume: config.resume.clone(), moves: false, transports: config.transports };
+        let run = Run::new();
+        let opening = run.opening(config.resume.clone(), false, config.transports);
         let session = tunnel::open(&config, &tokens, &opening).await?;
         let welcome = session.welcome().borrow().clone();
         let (carries, carried) = watch::channel(session.carried().clone());
@@ -104,7 +106,7 @@ impl Agent {
             calls: config.calls.clone(),
             observer,
         });
-        let running = tokio::spawn(run(config, session, work, signs.clone(), carries));
+        let running = tokio::spawn(serve(config, run, session, work, signs.clone(), carries));
         Ok(Self { welcome, tokens, tools, room, upstream, carried, signs, running })
     }
 
@@ -185,12 +187,27 @@ impl fmt::Debug for Agent {
     }
 }
 
+/// What all that this agent opens has in common.
+struct Run(String);
+
+impl Run {
+    fn new() -> Self {
+        Self(format!("{:032x}", rand::rng().random::<u128>()))
+    }
+
+    fn opening(&self, resume: Option<Secret>, moves: bool, transports: Transports) -> Opening {
+        Opening { resume, moves, run: self.0.clone(), transports }
+    }
+}
+
 /// What is known of the session that serves.
 struct Current {
     welcome: watch::Receiver<Welcome>,
     carried: Carried,
     connection: Connection,
     signs: Signs,
+    /// Nothing gets through it any more, and that was told.
+    is_silent: AtomicBool,
 }
 
 impl Current {
@@ -203,12 +220,35 @@ impl Current {
 fn start(session: Session, work: &Arc<Work>, Signs { stop, cut, .. }: &Signs) -> (Current, AbortOnDropHandle<Ended>) {
     let signs = Signs { stop: stop.clone(), cut: cut.clone(), ..Signs::default() };
     let (welcome, carried) = (session.welcome(), session.carried().clone());
-    let current = Current { welcome, carried, connection: session.connection(), signs: signs.clone() };
+    let (connection, is_silent) = (session.connection(), AtomicBool::new(false));
+    let current = Current { welcome, carried, connection, signs: signs.clone(), is_silent };
     (current, AbortOnDropHandle::new(tokio::spawn(session.serve(work.clone(), signs))))
 }
 
-async fn run(
+/// Has let go of a session: it ends when what was begun there has ended.
+fn leave(left: &mut JoinSet<()>, current: &Current, serving: AbortOnDropHandle<Ended>) {
+    let signs = current.signs.clone();
+    left.spawn(async move {
+        // A relay that leaves closes the connection itself: it may still have requests for it. One that goes on after all,
+        // because nothing has taken its place, would keep it for ever.
+        let closed_by_relay = async {
+            if let Some(within) = signs.leaves_within.get() {
+                tokio::time::sleep(*within).await;
+            }
+            signs.moved.cancel();
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            // Why it ended is of no interest any more.
+            _ = serving => {}
+            () = closed_by_relay => {}
+        }
+    });
+}
+
+async fn serve(
     mut config: Config,
+    run: Run,
     session: Session,
     work: Arc<Work>,
     signs: Signs,
@@ -231,22 +271,28 @@ async fn run(
                 // It was aborted with its runtime, or there is a mistake in it.
                 Err(error) => format!("the tunnel's task failed: {error}"),
             },
-            session = better(&config, &work.tokens, &current) => {
-                let next = start(session, &work, &signs);
-                // A relay that leaves closes the connection itself: it may still have requests for it.
-                if !current.signs.leaving.is_cancelled() {
-                    current.signs.moved.cancel();
-                }
-                left.spawn(std::mem::replace(&mut serving, next.1));
+            session = better(&config, &run, &work, &current) => {
+                let next = start(session?, &work, &signs);
+                leave(&mut left, &current, std::mem::replace(&mut serving, next.1));
+                let was_silent = current.is_silent.load(Ordering::Relaxed);
                 current = next.0;
                 carries.send_replace(current.carried.clone());
-                (work.observer)(&Event::Moved(current.welcome(), current.carried.clone()));
+                let (welcome, carried) = (current.welcome(), current.carried.clone());
+                (work.observer)(&if was_silent {
+                    Event::Reconnected(welcome, carried)
+                } else {
+                    Event::Moved(welcome, carried)
+                });
                 continue;
             }
             Some(_) = left.join_next() => continue,
         };
-        (work.observer)(&Event::Reconnecting { reason });
-        let reopened = signs.stop.run_until_cancelled(reopen(&config, &work.tokens, &current)).await;
+        if !current.is_silent.load(Ordering::Relaxed) {
+            (work.observer)(&Event::Reconnecting { reason });
+        }
+        // What the tunnel has moved away from may still carry requests.
+        let opening = run.opening(Some(current.welcome().resume), !left.is_empty(), config.transports);
+        let reopened = signs.stop.run_until_cancelled(reopen(&config, &work.tokens, &current, &opening)).await;
         let session = match reopened {
             None => return Ok(()),
             Some(reopened) => reopened?,
@@ -258,16 +304,19 @@ async fn run(
 }
 
 /// A connection to move to, once there is a reason for one and it has come about: the relay is going to close this one, or
-/// nothing comes of it any more; or the tunnel goes over TCP, and the network is another, or QUIC gets through again.
+/// nothing gets through it any more; or the tunnel goes over TCP, and the network is another, or QUIC gets through again.
 /// Cancel-safe.
-async fn better(config: &Config, tokens: &Book, current: &Current) -> Session {
+///
+/// # Errors
+/// Another agent has the tunnel now.
+async fn better(config: &Config, run: &Run, work: &Work, current: &Current) -> Result<Session, OpenError> {
     let is_second_best = current.carried.by == Transport::Tcp && config.transports == Transports::Auto;
     let quic_again = async {
         let mut pauses = Pauses::new(config.quic_again, QUIC_AGAIN_MAX);
         loop {
             tokio::time::sleep(pauses.next()).await;
-            if let Ok(session) = move_over(config, tokens, current, Transports::Quic).await {
-                return session;
+            if let Some(moved) = move_over(config, run, &work.tokens, current, Transports::Quic).await {
+                return moved;
             }
         }
     };
@@ -279,36 +328,45 @@ async fn better(config: &Config, tokens: &Book, current: &Current) -> Session {
             change = whereabouts.changed(), if current.carried.by == Transport::Tcp => {
                 tracing::debug!(change, "the tunnel gets another connection");
             }
-            () = silent(&current.connection) => tracing::debug!("nothing comes any more: another connection is tried"),
+            () = silent(&current.connection) => {
+                current.is_silent.store(true, Ordering::Relaxed);
+                (work.observer)(&Event::Reconnecting { reason: "the relay does not answer".to_owned() });
+            }
         }
         let mut pauses = Pauses::new(BACKOFF_FIRST, BACKOFF_MAX);
         loop {
-            if let Ok(session) = move_over(config, tokens, current, config.transports).await {
-                return session;
+            if let Some(moved) = move_over(config, run, &work.tokens, current, config.transports).await {
+                return moved;
             }
             tokio::time::sleep(pauses.next()).await;
         }
     };
     tokio::select! {
-        session = quic_again, if is_second_best => session,
-        session = elsewhere => session,
+        moved = quic_again, if is_second_best => moved,
+        moved = elsewhere => moved,
     }
 }
 
+/// None where it may come about with another try.
 async fn move_over(
     config: &Config,
+    run: &Run,
     tokens: &Book,
     current: &Current,
     transports: Transports,
-) -> Result<Session, OpenError> {
-    let opening = Opening { resume: Some(current.welcome().resume), moves: true, transports };
-    let opened = tunnel::open(config, tokens, &opening).await;
-    opened.inspect_err(|error| tracing::debug!(%error, "not moved"))
+) -> Option<Result<Session, OpenError>> {
+    let opening = run.opening(Some(current.welcome().resume), true, transports);
+    match tunnel::open(config, tokens, &opening).await {
+        Err(error) if !matches!(error, OpenError::Replaced) => {
+            tracing::debug!(%error, "not moved");
+            None
+        }
+        opened => Some(opened),
+    }
 }
 
 /// Tries until the tunnel is open again, or the relay refuses for good.
-async fn reopen(config: &Config, tokens: &Book, current: &Current) -> Result<Session, OpenError> {
-    let opening = Opening { resume: Some(current.welcome().resume), moves: false, transports: config.transports };
+async fn reopen(config: &Config, tokens: &Book, current: &Current, opening: &Opening) -> Result<Session, OpenError> {
     let mut pauses = Pauses::new(BACKOFF_FIRST, BACKOFF_MAX);
     let mut whereabouts = Whereabouts::new(current.connection.remote_address());
     loop {
@@ -319,7 +377,7 @@ async fn reopen(config: &Config, tokens: &Book, current: &Current) -> Result<Ses
                 pauses = Pauses::new(BACKOFF_FIRST, BACKOFF_MAX);
             }
         }
-        match tunnel::open(config, tokens, &opening).await {
+        match tunnel::open(config, tokens, opening).await {
             Ok(session) => return Ok(session),
             Err(error) if error.is_final() => return Err(error),
             Err(error) => tracing::debug!(%error, "relay not reached"),

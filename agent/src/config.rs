@@ -33,9 +33,9 @@ pub const QUIC_AGAIN_MAX: Duration = Duration::from_secs(15 * 60);
 /// How often it is looked whether this machine has another address, or has slept.
 pub const LOOK_AROUND: Duration = Duration::from_secs(1);
 
-/// Nothing of the relay's has come for so long over QUIC, which asks for a sign every 10 seconds
-/// ([`gantz_shared::limits::KEEP_ALIVE_INTERVAL`]): another connection is tried, over TCP too, while this one may still
-/// come to itself.
+/// The relay has not answered for so long, though it is asked for a sign every
+/// [`gantz_shared::limits::KEEP_ALIVE_INTERVAL`]: another connection is tried, over TCP too, while this one may still come
+/// to itself.
 pub const SILENCE: Duration = Duration::from_secs(15);
 
 /// A connection that the tunnel has moved away from is closed when nothing was to be done on it for so long.

@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use std::{fmt, io};
 
 use gantz_shared::control::Secret;
@@ -13,18 +14,23 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{AccessError, Keys};
-use crate::admin;
+use crate::admin::{self, Admin, Ready};
 use crate::audit::{Keeper, Log};
 use crate::config::{Access, Config, MAX_STRANGERS, PublicOrigin, Routing, TOKEN_CHANGES, TlsConfig};
 use crate::directory::{Directory, Memory};
 use crate::edge::{self, Edge, Transport};
+use crate::listeners::Listeners;
+use crate::metrics::{self, Metrics};
 use crate::rates::PerSource;
 use crate::sources::Sources;
 use crate::state::{self, StateError};
 #[cfg(unix)]
-use crate::takeover::{self, Giving, Listeners};
+use crate::takeover::{self, Giving};
 use crate::tls::{self, LocalCa, TlsError};
 use crate::tunnels::{self, AllUnread, Greeter, Roster, Tickets, Ways};
+
+/// How long the operator's last answers may take.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// What the caller has bound: port 0 is the caller's choice, and a port that is taken is the caller's to explain.
 #[derive(Debug)]
@@ -54,7 +60,7 @@ impl Sockets {
     #[cfg(unix)]
     pub fn take_over(state_dir: &Path) -> io::Result<Option<Self>> {
         let taken = takeover::take(state_dir).map_err(io::Error::other)?;
-        Ok(taken.map(|(agents, Listeners { edge, http, admin }, predecessor)| Self {
+        Ok(taken.map(|(agents, takeover::Listeners { edge, http, admin }, predecessor)| Self {
             edge,
             agents,
             http,
@@ -67,10 +73,13 @@ impl Sockets {
 /// A running relay. Dropped without [`shutdown`](Self::shutdown) it ends at once.
 pub struct Relay {
     tasks: JoinSet<()>,
+    /// The operator is answered until everything else has ended.
+    admin: JoinSet<()>,
+    admin_stop: CancellationToken,
     stop: CancellationToken,
     cut: CancellationToken,
     taken_over: CancellationToken,
-    drain: std::time::Duration,
+    drain: Duration,
     addresses: Addresses,
     ca: Option<LocalCa>,
     audit: Option<Keeper>,
@@ -139,6 +148,7 @@ impl Relay {
             Access::Keys => Keys::open(config.state_dir.as_deref()).map(|(keys, first)| (Some(keys), first))?,
             Access::Open => (None, None),
         };
+        let metrics = Arc::new(Metrics::default());
         let names = Memory::new(config.limits.tunnels, config.keep_names, was_kept).with_keys(keys.clone());
         let directory: Arc<dyn Directory> = Arc::new(names);
         let greeter = Arc::new(Greeter {
@@ -152,7 +162,9 @@ impl Relay {
             sources: Sources::new(config.limits.tunnels_per_source),
             changes: PerSource::new(TOKEN_CHANGES, MAX_STRANGERS),
             roster: Roster::default(),
+            certificates: certificates.current.clone(),
             audit: audit.lines(),
+            metrics: metrics.clone(),
         });
         let agents = Listener::new(
             sockets.agents,
@@ -162,11 +174,12 @@ impl Relay {
         let transport = if is_plain {
             Transport::Plain
         } else {
-            Transport::tls(tls::server_config(certificates.current.clone(), &[b"h2", b"http/1.1", tcp::ALPN])?)
+            let config = tls::server_config(certificates.current.clone(), &[b"h2", b"http/1.1", tcp::ALPN])?;
+            Transport::Tls(tls::Acceptor::new(&certificates, config)?)
         };
 
-        let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
-        let mut tasks = JoinSet::new();
+        let (stop, cut, admin_stop) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
+        let (mut tasks, mut admin_tasks) = (JoinSet::new(), JoinSet::new());
         let addresses = Addresses {
             edge: edge_address,
             agents: agents.local_addr()?,
@@ -184,7 +197,7 @@ impl Relay {
         #[cfg(unix)]
         if can_be_taken_over && let Some(dir) = &state_dir {
             let giving = Giving {
-                listeners: Listeners {
+                listeners: takeover::Listeners {
                     edge: sockets.edge.iter().map(TcpListener::try_clone).collect::<Result<_, _>>()?,
                     http: sockets.http.as_ref().map(TcpListener::try_clone).transpose()?,
                     admin: sockets.admin.as_ref().map(TcpListener::try_clone).transpose()?,
@@ -199,35 +212,50 @@ impl Relay {
                 stop.run_until_cancelled(giving).await;
             });
         }
-        let edge = Edge::new(config, public, directory, audit, door);
-        let serve = |listener: TcpListener, transport: Transport| {
+        let listeners = Listeners::default();
+        let sources = metrics::Sources {
+            greeter: greeter.clone(),
+            certificate: (!is_plain).then(|| certificates.current.clone()),
+            is_ordered: matches!(config.tls, TlsConfig::Acme(_)),
+            audit: audit.lines(),
+        };
+        let scrapes = admin::Scrapes::new(metrics::registry(&metrics, sources));
+        let around = tls::Surroundings { directory: directory.clone(), audit: audit.lines(), open: open.clone() };
+        let edge = Edge::new(config, public, directory, audit, door, metrics, certificates.http.clone());
+        let serve = |listener: TcpListener, name: &'static str, transport: Transport| {
             let (listener, edge, open) = (listening(listener)?, edge.clone(), open.clone());
-            let (stop, cut) = (stop.clone(), cut.clone());
+            let (stop, cut, standing) = (stop.clone(), cut.clone(), listeners.add(name));
             Ok::<_, StartError>(async move {
                 if stop.run_until_cancelled(open.cancelled()).await.is_some() {
+                    standing.open();
                     edge::serve(listener, transport, edge, stop, cut).await;
                 }
             })
         };
         for listener in sockets.edge {
-            tasks.spawn(serve(listener, transport.clone())?);
+            tasks.spawn(serve(listener, "public", transport.clone())?);
         }
         if let Some(listener) = sockets.http {
-            tasks.spawn(serve(listener, Transport::Redirect)?);
+            tasks.spawn(serve(listener, "http", Transport::Redirect)?);
         }
         if let Some(listener) = sockets.admin {
-            let (listener, stop, open) = (listening(listener)?, stop.clone(), open.clone());
+            let (listener, stopping, open) = (listening(listener)?, stop.clone(), open.clone());
+            let ready = Ready::new(certificates.current.clone(), keys.clone(), listeners.clone(), stopping);
+            let stop = admin_stop.clone();
+            let standing = listeners.add("admin");
             let api = keys.zip(state_dir.as_deref()).map(|(keys, dir)| admin::Api::new(keys, dir)).transpose()?;
-            tasks.spawn(async move {
+            let admin = Admin { api, ready, scrapes };
+            admin_tasks.spawn(async move {
                 if stop.run_until_cancelled(open.cancelled()).await.is_none() {
                     return;
                 }
-                if let Err(error) = admin::serve(listener, api, stop).await {
+                standing.open();
+                if let Err(error) = admin::serve(listener, admin, stop).await {
                     tracing::error!(%error, "admin listener failed");
                 }
             });
         }
-        let ways = Ways { quic: agents, over_tcp, moves };
+        let ways = Ways { quic: agents, over_tcp, moves, listening: listeners.add("agents") };
         tasks.spawn(tunnels::serve(ways, greeter, stop.clone(), cut.clone(), drain.as_secs()));
         if let Some(dir) = state_dir {
             let stop = stop.clone();
@@ -238,10 +266,22 @@ impl Relay {
         if let Some(watch) = certificates.watch {
             let (current, stop) = (certificates.current, stop.clone());
             tasks.spawn(async move {
-                stop.run_until_cancelled(watch.run(current)).await;
+                stop.run_until_cancelled(watch.run(current, around)).await;
             });
         }
-        Ok(Self { tasks, stop, cut, taken_over, drain, addresses, ca: certificates.ca, audit: keeper, first_key })
+        Ok(Self {
+            tasks,
+            admin: admin_tasks,
+            admin_stop,
+            stop,
+            cut,
+            taken_over,
+            drain,
+            addresses,
+            ca: certificates.ca,
+            audit: keeper,
+            first_key,
+        })
     }
 
     /// Where the public is answered.
@@ -308,6 +348,10 @@ impl Relay {
     /// when everything had finished by itself.
     pub async fn shutdown(mut self) -> bool {
         self.stop.cancel();
+        if self.taken_over.is_cancelled() {
+            // The other process answers the operator on the same listener.
+            self.admin_stop.cancel();
+        }
         let edge_done = async {
             // The tunnels' task ends only after the cut: it is the last one.
             while self.tasks.len() > 1 && self.tasks.join_next().await.is_some() {}
@@ -317,6 +361,12 @@ impl Relay {
         let drained = matches!(drained, Ok(Some(())));
         self.cut.cancel();
         while self.tasks.join_next().await.is_some() {}
+        self.admin_stop.cancel();
+        // Whoever asks and does not read is not waited for.
+        let admin_done = async { while self.admin.join_next().await.is_some() {} };
+        if tokio::time::timeout(LAST_ANSWERS, admin_done).await.is_err() {
+            tracing::debug!("an answer to the operator was cut");
+        }
         drop(self.audit.take());
         drained
     }

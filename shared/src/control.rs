@@ -78,6 +78,10 @@ pub struct Hello {
     /// there. Without this it is closed at once.
     #[serde(default, skip_serializing_if = "is_false")]
     pub moves: bool,
+    /// Which run of which agent this is: a random word, the same for all that one process opens for one tunnel. It tells
+    /// an agent that comes back from another one with a copy of its ticket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
     /// Who may call.
     #[serde(flatten)]
     pub policy: Policy,
@@ -205,6 +209,8 @@ pub enum RefusalCode {
     QuotaReached,
     /// The access key is not for this name.
     NameNotAllowed,
+    /// Another agent has opened the tunnel with a newer ticket than this one has.
+    Superseded,
     /// A kind that this version does not know.
     #[serde(other)]
     Unknown,
@@ -224,6 +230,7 @@ impl RefusalCode {
             Self::TooOld => "too_old",
             Self::QuotaReached => "quota_reached",
             Self::NameNotAllowed => "name_not_allowed",
+            Self::Superseded => "superseded",
             Self::Unknown => "unknown",
         }
     }

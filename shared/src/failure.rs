@@ -73,6 +73,12 @@ impl Failure {
         self
     }
 
+    /// What happened, why, and what to try.
+    #[must_use]
+    pub fn parts(&self) -> (&str, Option<&str>, Option<&str>) {
+        (&self.what, self.why.as_deref(), self.hint.as_deref())
+    }
+
     /// Why it happened and, after the first semicolon, what to try next: how this project's parsers say it.
     #[must_use]
     pub fn words(self, words: &str) -> Self {

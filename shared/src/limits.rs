@@ -14,13 +14,15 @@ pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 /// How long opening a request stream may wait for the agent to grant one before the caller gets a 503.
 pub const OPEN_STREAM_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Interval of QUIC keep-alive packets, sent by the agent: below the 30 s after which common NATs forget a UDP flow.
-pub const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// Interval of the agent's signs of life: below the 30 s after which common NATs forget a UDP flow, and below the 5 s for
+/// which a relay holds requests by default, so that one that was killed while nobody called is noticed in that time.
+pub const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(4);
 
 /// Silence after which either end gives a tunnel up (QUIC `max_idle_timeout`, RFC 9000 §10.1).
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Requests in flight a tunnel: the agent's QUIC `initial_max_streams_bidi`.
+/// Requests in flight a tunnel. Over QUIC the agent grants fewer at first, and more before they are needed (RFC 9000
+/// §4.6).
 pub const MAX_REQUEST_STREAMS: u32 = 1024;
 
 /// Receive window of one stream, bytes: what one slow reader can make the other end hold.

@@ -63,7 +63,8 @@ fn from_agent() -> impl Strategy<Value = FromAgent> {
     let wishes = (prop::option::of(secret()), prop::option::of("\\PC{0,20}"), prop::option::of(secret()));
     let hello = (any::<String>(), wishes, any::<bool>(), policy).prop_map(
         |(agent, (access_key, wanted_name, resume), moves, policy)| {
-            FromAgent::Hello(Hello { agent, access_key, wanted_name, resume, moves, policy })
+            let run = moves.then(|| agent.clone());
+            FromAgent::Hello(Hello { agent, access_key, wanted_name, resume, moves, run, policy })
         },
     );
     let set_tokens =
@@ -93,6 +94,7 @@ fn from_relay() -> impl Strategy<Value = FromRelay> {
         RefusalCode::TooOld,
         RefusalCode::QuotaReached,
         RefusalCode::NameNotAllowed,
+        RefusalCode::Superseded,
         RefusalCode::Unknown,
     ]);
     let refused = (code, any::<String>(), any::<Option<u64>>())
@@ -171,6 +173,7 @@ fn secrets_are_not_in_debug() {
         wanted_name: None,
         resume: Some(Secret::new(CANARY.into())),
         moves: false,
+        run: None,
         policy: Policy { tokens: vec![TokenEntry::new("t1", digest)], ..Policy::default() },
     };
     let welcome = Welcome {
@@ -260,7 +263,7 @@ fn a_message_of_the_limit_passes_and_one_byte_more_does_not() {
     let hello = |len: usize| {
         let agent = "a".repeat(len);
         let (access_key, wanted_name, resume, policy) = (None, None, None, Policy::default());
-        FromAgent::Hello(Hello { agent, access_key, wanted_name, resume, moves: false, policy })
+        FromAgent::Hello(Hello { agent, access_key, wanted_name, resume, moves: false, run: None, policy })
     };
     let overhead = encode_message(&hello(0)).len() - 4;
     for len in [MAX_CONTROL_MESSAGE - 1, MAX_CONTROL_MESSAGE] {

@@ -9,7 +9,6 @@ use clap::{Args, ValueEnum};
 use gantz_cli::{LogFormat, Spans, verbosity};
 use gantz_shared::control::Secret;
 use http::{HeaderName, HeaderValue};
-use serde::Deserialize;
 
 use super::lifetime::Lifetime;
 use super::snippet::Snippet;
@@ -100,8 +99,7 @@ pub(super) struct RunArgs {
 }
 
 /// What may carry the tunnel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum TransportArg {
     /// QUIC, and TCP where UDP does not get through
     Auto,
@@ -122,8 +120,7 @@ impl From<TransportArg> for Transports {
 }
 
 /// Who may call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Auth {
     /// Who shows the token.
     Token,

@@ -1,50 +1,42 @@
-//! Settings that contradict each other. One rule for all of them: the layer that is heard first ([`super::said`]) beats
-//! the other; two of the same layer are an error that names both.
+//! Settings of `gantz run` that contradict each other.
 
-use gantz_shared::failure::{Exit, Failure};
+use gantz_cli::{One, Pair, Said};
+use gantz_shared::failure::Failure;
 
 use super::args::{Auth, RunArgs};
 use super::call_log;
-use super::said::{Layer, Said, Spelled};
 
-/// Two that cannot both be, each a key and, where only one of its values is meant, that.
-struct Pair {
-    one: (&'static str, Option<&'static str>),
-    other: (&'static str, Option<&'static str>),
-    why: &'static str,
-}
-
-const TARGET_DEMO: Pair =
+const TARGET_DEMO: Pair<'static> =
     Pair { one: ("target", None), other: ("demo", None), why: "a tunnel leads to one server: yours, or the demo" };
 
-const RELAY_LOCAL_LISTEN: Pair = Pair {
+const RELAY_LOCAL_LISTEN: Pair<'static> = Pair {
     one: ("relay", None),
     other: ("local_listen", None),
     why: "a tunnel has one relay: that one, or the one inside this process",
 };
 
-const RELAY_PROFILE: Pair =
+const RELAY_PROFILE: Pair<'static> =
     Pair { one: ("relay", None), other: ("profile", None), why: "a profile says which relay, and a tunnel has one" };
 
-const PROFILE_LOCAL_LISTEN: Pair = Pair {
+const PROFILE_LOCAL_LISTEN: Pair<'static> = Pair {
     one: ("profile", None),
     other: ("local_listen", None),
     why: "a tunnel has one relay: that of the profile, or the one inside this process",
 };
 
-const JSON_PRINT_CONFIG: Pair = Pair {
+const JSON_PRINT_CONFIG: Pair<'static> = Pair {
     one: ("json", None),
     other: ("print_config", None),
     why: "stdout has one reader: a program, or a person who pastes",
 };
 
-const TOKEN_NONE: Pair = Pair {
+const TOKEN_NONE: Pair<'static> = Pair {
     one: ("token", None),
     other: ("auth", Some("none")),
     why: "the one asks callers for a token, the other for nothing",
 };
 
-const ARGUMENTS_NONE: Pair = Pair {
+const ARGUMENTS_NONE: Pair<'static> = Pair {
     one: ("log_arguments", None),
     other: ("call_log", Some("none")),
     why: "arguments are written to the log of calls, and the other asks for none",
@@ -97,26 +89,4 @@ pub(super) fn settle(args: &mut RunArgs, said: &Said) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-enum One {
-    First,
-    Other,
-}
-
-impl Pair {
-    fn first(&self, said: &Said) -> Result<One, Failure> {
-        let spelled = |(key, value): (&'static str, Option<&'static str>)| {
-            // What nobody has said contradicts nothing; there is no such default.
-            let layer = said.layer(key).unwrap_or(&Layer::Flag);
-            Spelled { key, value, layer }
-        };
-        let (one, other) = (spelled(self.one), spelled(self.other));
-        if one.layer == other.layer {
-            return Err(Failure::new(Exit::Usage, format!("{one} and {other} contradict each other"))
-                .why(self.why)
-                .hint("one of them alone; a flag would beat the environment, and that the files"));
-        }
-        Ok(if one.layer < other.layer { One::First } else { One::Other })
-    }
 }

@@ -4,8 +4,8 @@ use clap::Args;
 use gantz_shared::failure::{Exit, Failure};
 
 use super::printer::say;
-use super::profile::{unknown, unusable};
-use crate::profiles::Place;
+use super::profile::{left_in_keyring, unknown, unusable};
+use crate::profiles::{Place, Slot};
 
 /// The flags of `gantz logout`.
 #[derive(Debug, Args)]
@@ -25,13 +25,15 @@ pub(super) fn run(args: LogoutArgs) -> Result<Exit, Failure> {
             None => return Err(unknown(None, &profiles)),
         },
     };
-    if !profiles.remove(&name) {
-        return Err(unknown(Some(&name), &profiles));
-    }
+    let removed = profiles.remove(&name).ok_or_else(|| unknown(Some(&name), &profiles))?;
     place.write(&profiles).map_err(|error| unusable(Some(&place), &error.into()))?;
     say(&format!("  logged out of {name}\n"));
     if let Some((next, _)) = profiles.default_one() {
         say(&format!("  gantz run goes to {next} now\n"));
     }
-    Ok(Exit::Fine)
+    // The last of all: where there is no keyring any more, the rest is forgotten all the same.
+    match Some(removed).filter(|profile| profile.keyring).map(|profile| Slot::new(&name, &profile.relay)) {
+        Some(slot) => slot.remove().map(|_| Exit::Fine).map_err(|error| left_in_keyring(&slot, &error)),
+        None => Ok(Exit::Fine),
+    }
 }

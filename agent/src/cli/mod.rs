@@ -1,7 +1,7 @@
 //! The command line of `gantz`: flags, environment and files to a [`crate::Config`], and what is printed.
 //!
 //! ```text
-//! flags, environment ─▶ args ─▶ file (what neither says) ─▶ contradictions ─▶ run
+//! flags, environment, files ─▶ args ─▶ contradictions ─▶ profile ─▶ run
 //! ```
 
 mod args;
@@ -20,7 +20,6 @@ mod profile;
 mod run;
 #[cfg(unix)]
 mod running;
-mod said;
 mod snippet;
 #[cfg(unix)]
 mod status;
@@ -29,10 +28,9 @@ mod token;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-
 use args::RunArgs;
-use said::Said;
+use clap::{Parser, Subcommand};
+use gantz_cli::Program;
 
 const EXAMPLES: &str = "Examples:
   gantz run --auth 8090                        a server on port 8090
@@ -77,14 +75,19 @@ enum Command {
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    gantz_cli::main("gantz", |cli: Cli, matches| match cli.command {
-        Command::Run(args) => run::run(*args, Said::by(matches)),
-        Command::Login(args) => login::run(args),
-        Command::Logout(args) => logout::run(args),
-        #[cfg(unix)]
-        Command::Token(args) => token::run(args),
-        #[cfg(unix)]
-        Command::Status(args) => status::run(&args),
-        Command::Completions { shell } => gantz_cli::completions::<Cli>("gantz", shell),
+    gantz_cli::main(&Program {
+        name: "gantz",
+        variables: "GANTZ_",
+        sources: file::sources,
+        run: |cli: Cli, said| match cli.command {
+            Command::Run(args) => run::run(*args, &said),
+            Command::Login(args) => login::run(args),
+            Command::Logout(args) => logout::run(args),
+            #[cfg(unix)]
+            Command::Token(args) => token::run(args),
+            #[cfg(unix)]
+            Command::Status(args) => status::run(&args),
+            Command::Completions { shell } => gantz_cli::completions::<Cli>("gantz", shell),
+        },
     })
 }

@@ -1,10 +1,11 @@
 //! What `gantz login` has stored, where a run does not say it: the relay, the access key for it, and whom to believe.
 
+use gantz_cli::Said;
+use gantz_shared::control::Secret;
 use gantz_shared::failure::{Exit, Failure};
 
 use super::args::RunArgs;
-use super::said::Said;
-use crate::profiles::{Place, Profile, Profiles, Unusable};
+use crate::profiles::{KeyringError, Place, Profile, Profiles, Slot, Unusable};
 
 /// Longest name of a profile, characters.
 const MAX_NAME: usize = 128;
@@ -21,22 +22,56 @@ pub(super) fn apply(args: &mut RunArgs, said: &Said) -> Result<(), Failure> {
     };
     let profiles = place.read().map_err(|error| unusable(Some(&place), &error))?;
     let profile = match (&args.profile, &args.relay) {
-        (Some(name), _) => Some(profiles.get(name).ok_or_else(|| unknown(Some(name), &profiles))?),
+        (Some(name), _) => Some((name.as_str(), profiles.get(name).ok_or_else(|| unknown(Some(name), &profiles))?)),
         (None, Some(relay)) => profiles.of_relay(relay),
-        (None, None) => profiles.default_one().map(|(_, profile)| profile),
+        (None, None) => profiles.default_one(),
     };
-    let Some(Profile { relay, key, fingerprint }) = profile else { return Ok(()) };
+    let Some((name, Profile { relay, key, keyring, fingerprint })) = profile else { return Ok(()) };
     if args.relay.is_none() {
         let relay = relay.parse().map_err(|_| unusable(Some(&place), &Unusable::Damaged))?;
         args.relay = Some(relay);
     }
     if said.layer("key").is_none() {
-        args.key.clone_from(key);
+        args.key = if *keyring { Some(kept_key(name, relay)?) } else { key.clone() };
     }
     if args.relay_ca.is_none() {
         args.fingerprint = *fingerprint;
     }
     Ok(())
+}
+
+/// The key that is in the system's keyring.
+fn kept_key(name: &str, relay: &str) -> Result<Secret, Failure> {
+    let slot = Slot::new(name, relay);
+    let failure = || {
+        Failure::new(
+            Exit::Failed,
+            format!("cannot read the access key of the profile {name} from the system's keyring"),
+        )
+    };
+    match slot.get() {
+        Ok(Some(key)) => Ok(key),
+        Ok(None) => Err(failure().why(format!("`{}` is not there any more", slot.name())).hint("gantz login, again")),
+        Err(error) => Err(failure().why(&error).hint(reach(&error, "--key or GANTZ_KEY"))),
+    }
+}
+
+/// The profile is another now, or gone, and its key is not.
+pub(super) fn left_in_keyring(slot: &Slot, error: &KeyringError) -> Failure {
+    Failure::new(Exit::Failed, "that is done, but the access key is still in the system's keyring")
+        .why(error)
+        .hint(format!("removing `gantz`, `{}`, from it by hand", slot.name()))
+}
+
+/// How to get at the keyring, and what to do otherwise.
+pub(super) fn reach(error: &KeyringError, otherwise: &str) -> String {
+    match error {
+        KeyringError::Missing(_) => {
+            format!("a session with D-Bus and a keyring, such as a desktop's; else {otherwise}")
+        }
+        KeyringError::Locked(_) => format!("unlocking it, as logging in to the desktop does; else {otherwise}"),
+        _ => otherwise.to_owned(),
+    }
 }
 
 /// What a profile may be called.

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use gantz_cli::{Logs, Stop};
+use gantz_cli::{Logs, Said, Stop};
 use gantz_shared::control::Policy;
 use gantz_shared::failure::{Exit, Failure};
 use gantz_shared::name::Name;
@@ -17,8 +17,7 @@ use super::credentials::{self, Origin, trust};
 use super::inside::{Inside, demo_tools};
 use super::kept::Tunnel;
 use super::printer::{Printer, Ready};
-use super::said::Said;
-use super::{call_log, contradictions, failures, file, profile, snippet};
+use super::{call_log, contradictions, failures, profile, snippet};
 use crate::agent::Agent;
 use crate::calls::Calls;
 use crate::config::{Config, UPSTREAM_TIMEOUT};
@@ -28,10 +27,9 @@ use crate::kept::Keeper;
 use crate::listing::Listing;
 use crate::upstream::probe::{self, Found};
 
-pub(super) fn run(mut args: RunArgs, mut said: Said) -> Result<Exit, Failure> {
-    file::merge(&mut args, &mut said)?;
-    contradictions::settle(&mut args, &said)?;
-    profile::apply(&mut args, &said)?;
+pub(super) fn run(mut args: RunArgs, said: &Said) -> Result<Exit, Failure> {
+    contradictions::settle(&mut args, said)?;
+    profile::apply(&mut args, said)?;
     Logs { format: args.log_format, filter: filter(args.verbose), variable: "GANTZ_LOG" }.init()?;
     check(&args)?;
     let printer = Printer::new(args.json.unwrap_or(false), args.log_requests.unwrap_or(false));

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use clap::ValueEnum;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::args::RunArgs;
@@ -12,8 +11,7 @@ use super::args::RunArgs;
 const MAX_LABEL: usize = 32;
 
 /// A client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Snippet {
     /// `mcp_servers` of the Messages API
     Anthropic,

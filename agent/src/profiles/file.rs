@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(place.read().unwrap(), Profiles::default());
         let mut profiles = Profiles::default();
         let key = Some(Secret::new("gzk_x".into()));
-        profiles.add("work".into(), Profile { relay: "work.test:443".into(), key, fingerprint: None });
+        profiles.add("work".into(), Profile { relay: "work.test:443".into(), key, keyring: false, fingerprint: None });
         place.write(&profiles).unwrap();
         place.write(&profiles).unwrap();
         assert_eq!(place.read().unwrap(), profiles);

@@ -1,8 +1,9 @@
 //! Relays that the user has logged in to: where each is, the access key for it, and whom to believe that it is the relay.
-//! One file in the user's configuration folder, of mode 0600; a key goes to the relay that it was stored for and to no
+//! One file in the user's configuration folder, of mode 0600, and for keys whose user wants it the system's keyring; a key goes to the relay that it was stored for and to no
 //! other.
 
 mod file;
+mod keyring;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,7 @@ use gantz_shared::control::Secret;
 use serde::{Deserialize, Serialize};
 
 pub use file::{Place, Unusable};
+pub use keyring::{KeyringError, Slot};
 
 use crate::config::RelayAddress;
 use crate::fingerprint::Fingerprint;
@@ -26,6 +28,9 @@ pub struct Profile {
     /// None for a relay that asks for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Secret>,
+    /// The key is in the system's keyring, and not here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keyring: bool,
     /// That of the relay's own certificate authority; none: the system's are believed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<Fingerprint>,
@@ -62,12 +67,12 @@ impl Profiles {
         Some((name, self.relays.get(name)?))
     }
 
-    /// The one for this relay; the default one, where there are several.
+    /// The one for this relay, with its name; the default one, where there are several.
     #[must_use]
-    pub fn of_relay(&self, relay: &RelayAddress) -> Option<&Profile> {
+    pub fn of_relay(&self, relay: &RelayAddress) -> Option<(&str, &Profile)> {
         let relay = relay.to_string();
-        let default = self.default_one().map(|(_, profile)| profile);
-        default.into_iter().chain(self.relays.values()).find(|profile| profile.relay == relay)
+        let all = self.relays.iter().map(|(name, profile)| (name.as_str(), profile));
+        self.default_one().into_iter().chain(all).find(|(_, profile)| profile.relay == relay)
     }
 
     /// Their names, in order.
@@ -75,19 +80,20 @@ impl Profiles {
         self.relays.keys().map(String::as_str)
     }
 
-    /// Adds one, in place of that of its name, and makes it the default.
-    pub fn add(&mut self, name: String, profile: Profile) {
-        self.relays.insert(name.clone(), profile);
+    /// Adds one, in place of that of its name, which is given back, and makes it the default.
+    pub fn add(&mut self, name: String, profile: Profile) -> Option<Profile> {
+        let replaced = self.relays.insert(name.clone(), profile);
         self.default = Some(name);
+        replaced
     }
 
-    /// Forgets one; `false`: there is none of this name. Where one is left, that is the default then.
-    pub fn remove(&mut self, name: &str) -> bool {
-        let is_removed = self.relays.remove(name).is_some();
+    /// Forgets one, and gives it; none: there is none of this name. Where one is left, that is the default then.
+    pub fn remove(&mut self, name: &str) -> Option<Profile> {
+        let removed = self.relays.remove(name);
         if self.default.as_deref() == Some(name) {
             self.default = if self.relays.len() == 1 { self.relays.keys().next().cloned() } else { None };
         }
-        is_removed
+        removed
     }
 }
 
@@ -97,7 +103,7 @@ mod tests {
 
     fn profile(relay: &str) -> Profile {
         let key = Secret::new(format!("gzk_of_{relay}"));
-        Profile { relay: relay.into(), key: Some(key), fingerprint: None }
+        Profile { relay: relay.into(), key: Some(key), keyring: false, fingerprint: None }
     }
 
     #[test]
@@ -107,14 +113,16 @@ mod tests {
         profiles.add("home".into(), profile("home.test:443"));
         profiles.add("work".into(), profile("work.test:8443"));
         assert_eq!(profiles.default_one().map(|(name, _)| name), Some("work"));
-        let of = |profiles: &Profiles, relay: &str| profiles.of_relay(&relay.parse().unwrap()).cloned();
+        let of = |profiles: &Profiles, relay: &str| {
+            profiles.of_relay(&relay.parse().unwrap()).map(|(_, profile)| profile.clone())
+        };
         assert_eq!(of(&profiles, "home.test"), Some(profile("home.test:443")));
         assert_eq!(of(&profiles, "home.test:8443"), None);
         assert_eq!(of(&profiles, "other.test"), None);
-        assert!(!profiles.remove("other"));
-        assert!(profiles.remove("work"));
+        assert_eq!(profiles.remove("other"), None);
+        assert_eq!(profiles.remove("work"), Some(profile("work.test:8443")));
         assert_eq!(profiles.default_one().map(|(name, _)| name), Some("home"));
-        assert!(profiles.remove("home"));
+        assert!(profiles.remove("home").is_some());
         assert!(profiles.default_one().is_none());
         assert_eq!(profiles, Profiles::default());
     }

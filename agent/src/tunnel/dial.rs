@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use gantz_shared::control::{FromAgent, FromRelay, Hello, Policy, Refused, Secret};
+use gantz_shared::control::{FromAgent, FromRelay, Hello, Policy, RefusalCode, Refused, Secret};
 use gantz_shared::limits::HANDSHAKE_DEADLINE;
 use gantz_shared::reset::CloseCode;
 use gantz_transport::control::{self, channel};
@@ -23,6 +23,8 @@ pub struct Opening {
     pub resume: Option<Secret>,
     /// That earlier tunnel is still open, and is to go on until nothing is left to do there.
     pub moves: bool,
+    /// Which run of the agent this is: the same for all that it opens.
+    pub run: String,
     /// What may carry it.
     pub transports: Transports,
 }
@@ -104,6 +106,7 @@ async fn open_at(
             wanted_name: config.name.clone(),
             resume: opening.resume.clone(),
             moves: opening.moves,
+            run: Some(opening.run.clone()),
             policy: Policy { tokens: entries, ..config.policy.clone() },
         };
         sender.send(&FromAgent::Hello(hello)).await?;
@@ -112,7 +115,10 @@ async fn open_at(
             Some(FromRelay::Refused(refused)) => {
                 connection.close(CloseCode::Done, "refused");
                 dialer.wait_idle().await;
-                Err(OpenError::Refused(refused))
+                Err(match refused.code {
+                    RefusalCode::Superseded => OpenError::Replaced,
+                    _ => OpenError::Refused(refused),
+                })
             }
             Some(_) => Err(OpenError::Greeting("the relay said something else than welcome".into())),
             None => Err(OpenError::Greeting("the relay ended the control stream".into())),

@@ -1,6 +1,7 @@
 //! One open tunnel: takes request streams, and hears what the relay says.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use gantz_shared::control::{FromAgent, FromRelay, Welcome};
 use gantz_shared::reset::{CloseCode, StreamCode};
@@ -60,6 +61,8 @@ pub struct Signs {
     pub moved: CancellationToken,
     /// From it: the relay is going to close the connection, and a new one can be opened.
     pub leaving: CancellationToken,
+    /// From it, before that: within what time.
+    pub leaves_within: Arc<OnceLock<Duration>>,
 }
 
 /// Waits until the tunnel has moved, and a while longer.
@@ -113,7 +116,7 @@ impl Session {
 
     /// Serves until the tunnel ends or has to.
     pub async fn serve(mut self, work: Arc<Work>, signs: Signs) -> Ended {
-        let Signs { stop, cut, moved, leaving } = &signs;
+        let Signs { stop, cut, moved, leaving, leaves_within } = &signs;
         let mut requests = JoinSet::new();
         let mut whereabouts = Whereabouts::new(self.connection.remote_address());
         loop {
@@ -132,6 +135,7 @@ impl Session {
                 message = self.receiver.receive() => match message {
                     Ok(Some(FromRelay::Draining { deadline_secs })) => {
                         tracing::info!(deadline_secs, "the relay is going to restart");
+                        let _first = leaves_within.get_or_init(|| Duration::from_secs(deadline_secs));
                         leaving.cancel();
                     }
                     Ok(Some(FromRelay::Ticket { resume })) => {

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant, SystemTime};
 
-use gantz_transport::Connection;
+use gantz_transport::{Connection, Heard};
 
 use crate::config::{LOOK_AROUND, SILENCE};
 
@@ -45,19 +45,28 @@ impl Whereabouts {
     }
 }
 
-/// Waits until nothing has come on `connection` for [`SILENCE`]; where nobody counts, for ever. Cancel-safe.
+/// Waits until the relay has not answered for [`SILENCE`]. What it says by itself is no answer: perhaps nothing gets to it
+/// any more. Cancel-safe.
 pub(crate) async fn silent(connection: &Connection) {
-    let mut heard = (connection.received(), Instant::now());
-    while heard.0.is_some() {
+    // What had been acknowledged, and asked, when the last acknowledgement was seen; and since when another one is due.
+    let (mut seen, mut due) = (connection.heard(), None::<Instant>);
+    loop {
         tokio::time::sleep(LOOK_AROUND).await;
-        let received = connection.received();
-        if received != heard.0 {
-            heard = (received, Instant::now());
-        } else if heard.1.elapsed() >= SILENCE {
-            return;
+        let now = connection.heard();
+        match (seen, now) {
+            (_, Heard::Tcp(quiet)) if quiet >= SILENCE => return,
+            (_, Heard::Tcp(_)) => {}
+            (
+                Heard::Quic { acknowledgements: before, asked: asked_before },
+                Heard::Quic { acknowledgements, asked },
+            ) if acknowledgements == before => {
+                if asked > asked_before && due.get_or_insert_with(Instant::now).elapsed() >= SILENCE {
+                    return;
+                }
+            }
+            _ => (seen, due) = (now, None),
         }
     }
-    std::future::pending::<()>().await;
 }
 
 /// From which address the system would send. Nothing is sent.

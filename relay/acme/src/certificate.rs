@@ -4,16 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use instant_acme::CertificateIdentifier;
-use rustls::client::verify_server_name;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, DnsName, PrivateKeyDer, ServerName};
-use rustls::server::ParsedCertificate;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// Any name under the domain; only a wildcard covers one that nobody has listed.
-const ANY_LABEL: &str = "any-name-of-a-tunnel";
+use crate::subject::Subject;
 
 /// A certificate with its key, as rustls takes it.
 #[derive(Clone)]
@@ -39,17 +36,17 @@ pub enum BadCertificate {
 }
 
 impl Certificate {
-    /// Reads a key and a chain, leaf first, from PEM.
+    /// Reads a key and a chain for `subject`, leaf first, from PEM.
     ///
     /// # Errors
     /// [`BadCertificate`]
-    pub fn from_pem(pem: &[u8], domain: &str) -> Result<Self, BadCertificate> {
+    pub fn from_pem(pem: &[u8], subject: &Subject) -> Result<Self, BadCertificate> {
         let unreadable = |error: &dyn fmt::Display| BadCertificate::Unreadable(error.to_string());
         let chain: Vec<_> =
             CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|error| unreadable(&error))?;
         let Some(leaf) = chain.first() else { return Err(unreadable(&"there is no PEM certificate in it")) };
         let private = PrivateKeyDer::from_pem_slice(pem).map_err(|error| BadCertificate::Key(error.to_string()))?;
-        covers(leaf, domain)?;
+        subject.check(leaf)?;
         let (_, x509) = X509Certificate::from_der(leaf).map_err(|error| unreadable(&error))?;
         let validity = x509.validity();
         let (not_before, not_after) = (validity.not_before.to_datetime(), validity.not_after.to_datetime());
@@ -87,20 +84,6 @@ impl Certificate {
         let leaf = self.key.cert.first()?;
         CertificateIdentifier::try_from(leaf).ok().map(CertificateIdentifier::into_owned)
     }
-}
-
-/// The domain itself, and any name under it.
-fn covers(leaf: &CertificateDer<'_>, domain: &str) -> Result<(), BadCertificate> {
-    let parsed = ParsedCertificate::try_from(leaf).map_err(|error| BadCertificate::Unreadable(error.to_string()))?;
-    let names = [(domain.to_owned(), domain.to_owned()), (format!("*.{domain}"), format!("{ANY_LABEL}.{domain}"))];
-    for (name, host) in names {
-        let is_covered = DnsName::try_from(host.as_str())
-            .is_ok_and(|host| verify_server_name(&parsed, &ServerName::DnsName(host)).is_ok());
-        if !is_covered {
-            return Err(BadCertificate::Name(name));
-        }
-    }
-    Ok(())
 }
 
 impl fmt::Debug for Certificate {

@@ -63,6 +63,21 @@ pub const HOOK_DEADLINE: Duration = Duration::from_secs(600);
 /// Of what that command says on its standard error, this many last bytes are told.
 pub const HOOK_TOLD: usize = 1024;
 
+/// Certificates of names that are ordered at the same time.
+pub const NAMES_AT_ONCE: usize = 4;
+
+/// In which so many names may get their first certificate as the operator says, and a little more than others count.
+pub const NAMES_WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60 + 60 * 60);
+
+/// Names that have a certificate, or are to get one. The one that expires first, of those that nobody holds, makes room.
+pub const NAMES_KEPT: usize = 10_000;
+
+/// How often it is looked which certificates of names have expired that nobody holds: they are removed.
+pub const NAMES_SWEEP: Duration = Duration::from_secs(60 * 60);
+
+/// Orders for names that are refused in a row before all of them wait, and not only the name: it is not the name then.
+pub const NAMES_REFUSED: u32 = 10;
+
 /// Room that has to be on the disk before a certificate is asked for, in bytes: a chain and its key are a few thousand.
 pub const ROOM: usize = 64 * 1024;
 

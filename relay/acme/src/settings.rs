@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use rustls::pki_types::CertificateDer;
 
-use crate::Pace;
+use crate::{Pace, Subject};
 
 /// Addresses of directories (RFC 8555 §7.1.1).
 pub mod directory {
@@ -17,8 +17,8 @@ pub mod directory {
 /// What is ordered, and from whom.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The domain, in canonical form. The certificate is for it and for `*.` under it.
-    pub domain: String,
+    /// What the certificate is for.
+    pub subject: Subject,
     /// Address of the certificate authority's directory, https.
     pub directory: String,
     /// Where the certificate authority may write to when something is wrong.
@@ -32,21 +32,17 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The defaults for `domain`: Let's Encrypt, and what is kept goes into `folder`.
+    /// The defaults for `domain` and everything under it: Let's Encrypt, and what is kept goes into `folder`.
     #[must_use]
     pub fn new(domain: &str, folder: PathBuf) -> Self {
         Self {
-            domain: domain.to_owned(),
+            subject: Subject::Domain(domain.to_owned()),
             directory: directory::LETS_ENCRYPT.to_owned(),
             email: None,
             trust: Trust::System,
             folder,
             pace: Pace::default(),
         }
-    }
-
-    pub(crate) fn names(&self) -> [String; 2] {
-        [self.domain.clone(), format!("*.{}", self.domain)]
     }
 }
 

@@ -41,6 +41,16 @@ pub enum Trouble {
         /// When it ends.
         not_after: OffsetDateTime,
     },
+    /// As many names as may be have got their first certificate lately. The certificate authority is not asked.
+    #[error(
+        "{max} names have got their first certificate within 7 days, as many as may be; the next one may from {until} on"
+    )]
+    NamesPerWeek {
+        /// How many may be.
+        max: u32,
+        /// When the next one may be issued.
+        until: OffsetDateTime,
+    },
     /// It could not be kept: nothing is asked for then.
     #[error(transparent)]
     Store(#[from] StoreError),

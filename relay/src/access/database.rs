@@ -5,14 +5,15 @@ use std::path::Path;
 use gantz_shared::control::Secret;
 use gantz_shared::name::Name;
 use gantz_shared::token::Digest;
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, TransactionBehavior, params};
 
-use super::migrations::migrate;
-use super::{AccessError, BUSY, Key, MAX_KEYS, MAX_NAMES_PER_KEY, Terms};
+use super::migrations::{STEPS_OF_THIS_VERSION as STEPS, form, migrate};
+use super::snapshot;
+use super::{AccessError, BUSY, Key, MAX_KEYS, MAX_NAMES_PER_KEY, TRY_BUSY, Terms};
 
 /// See the module's head.
 pub(crate) struct Database {
-    connection: Connection,
+    pub(super) connection: Connection,
     /// What [`Database::take_changed`] gives.
     changed: bool,
     /// What `PRAGMA data_version` said last.
@@ -46,6 +47,7 @@ pub(crate) enum Claimed {
 impl Database {
     /// Opens the file, or makes it, for its owner only.
     pub(crate) fn open(path: &Path) -> Result<Self, AccessError> {
+        snapshot::refuse_emptied(path)?;
         let mut options = std::fs::OpenOptions::new();
         options.write(true).create(true).truncate(false);
         // SQLite gives the files beside it the permissions of this one.
@@ -53,6 +55,28 @@ impl Database {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         drop(options.open(path)?);
         Self::new(Connection::open(path)?)
+    }
+
+    /// Whether the file, where there is one, is of a form that this version knows, and its keys can be read. Nothing is
+    /// made or changed: where nobody has it open, SQLite is told so, and leaves no file beside it.
+    pub(crate) fn look(path: &Path) -> Result<(), AccessError> {
+        let is_there = path.try_exists()?;
+        if !is_there {
+            return Ok(());
+        }
+        snapshot::refuse_emptied(path)?;
+        let mut beside = path.as_os_str().to_owned();
+        beside.push("-shm");
+        let is_open = Path::new(&beside).exists();
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+        let path: String = path.to_string_lossy().chars().map(escaped).collect();
+        let connection =
+            Connection::open_with_flags(format!("file:{path}{}", if is_open { "" } else { "?immutable=1" }), flags)?;
+        connection.busy_timeout(BUSY)?;
+        let form = form(&connection)?;
+        let database = Self { connection, changed: false, version: 0 };
+        // A file of an earlier version gets its tables later.
+        if form == STEPS { database.keys().map(drop) } else { Ok(()) }
     }
 
     pub(crate) fn in_memory() -> Result<Self, AccessError> {
@@ -86,6 +110,15 @@ impl Database {
 
     fn data_version(&self) -> Result<i64, AccessError> {
         Ok(self.connection.query_row("PRAGMA data_version", [], |row| row.get(0))?)
+    }
+
+    /// Writes the form that the file has, which changes nothing.
+    pub(super) fn try_write(&self) -> Result<(), AccessError> {
+        let form: i64 = self.connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        self.connection.busy_timeout(TRY_BUSY)?;
+        let written = self.connection.pragma_update(None, "user_version", form);
+        self.connection.busy_timeout(BUSY)?;
+        Ok(written?)
     }
 
     /// Whether there has ever been a key.
@@ -211,6 +244,16 @@ impl Database {
 /// SQLite has no unsigned integers; no clock gets that far.
 fn signed(seconds: u64) -> i64 {
     i64::try_from(seconds).unwrap_or(i64::MAX)
+}
+
+/// As a path is written in a URI.
+fn escaped(character: char) -> String {
+    match character {
+        '%' => "%25".into(),
+        '?' => "%3f".into(),
+        '#' => "%23".into(),
+        other => other.into(),
+    }
 }
 
 fn key(row: &Row<'_>) -> Result<Key, AccessError> {

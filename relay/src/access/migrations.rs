@@ -26,11 +26,22 @@ const STEPS: &[&str] = &["
     CREATE INDEX names_of_key ON names (key);
 "];
 
+/// The form of a file that this version has written.
+pub(super) const STEPS_OF_THIS_VERSION: usize = STEPS.len();
+
+/// The form of the file.
+///
+/// # Errors
+/// A later version has written it.
+pub(super) fn form(connection: &Connection) -> Result<usize, AccessError> {
+    let form: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    usize::try_from(form).ok().filter(|done| *done <= STEPS.len()).ok_or(AccessError::Newer(form))
+}
+
 /// Brings the file to the form of this version, in one step or not at all, whoever else does so at the same time.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), AccessError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let form: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    let done = usize::try_from(form).ok().filter(|done| *done <= STEPS.len()).ok_or(AccessError::Newer(form))?;
+    let done = form(&transaction)?;
     if done == STEPS.len() {
         return Ok(());
     }

@@ -19,6 +19,7 @@ mod expiry;
 mod globs;
 mod key;
 mod migrations;
+mod snapshot;
 mod thread;
 
 use std::path::Path;
@@ -46,6 +47,9 @@ pub(crate) const POLL: Duration = Duration::from_millis(100);
 /// How long a write waits for another process's.
 const BUSY: Duration = Duration::from_secs(5);
 
+/// How long a write waits that is only to tell whether there can be one: others wait behind it.
+const TRY_BUSY: Duration = Duration::from_secs(1);
+
 /// Keys that are kept, revoked ones among them: each greeting compares with every one.
 pub(crate) const MAX_KEYS: usize = 10_000;
 
@@ -71,8 +75,8 @@ pub enum AccessError {
     /// A later version has written it.
     #[error("a newer gantz-relay has written it (form {0})")]
     Newer(i64),
-    /// A row says what no version writes.
-    #[error("a row is damaged: {0}")]
+    /// It says what no version writes, or not all of it is there.
+    #[error("damaged: {0}")]
     Damaged(String),
     /// No key is called that.
     #[error("no access key is called `{0}`")]
@@ -102,6 +106,7 @@ impl Keys {
             Some(dir) => Database::open(&dir.join(FILE))?,
             None => Database::in_memory()?,
         };
+        database.check()?;
         let first = if database.has_keys()? {
             None
         } else {
@@ -145,6 +150,11 @@ impl Keys {
     pub(crate) async fn unclaim(&self, name: Name, key: &Key) -> Result<(), AccessError> {
         let key = key.id().to_owned();
         self.thread.run(move |database| database.unclaim(&name, &key)).await
+    }
+
+    /// Writes what is there already, to the disk.
+    pub(crate) async fn try_write(&self) -> Result<(), AccessError> {
+        self.thread.run(|database| database.try_write()).await
     }
 
     /// All reserved names.

@@ -22,7 +22,8 @@ pub(super) fn load(dir: &Path) -> Result<Digest, AccessError> {
         let kept = bytes.trim_ascii();
         // A file that was emptied would let everybody in who shows nothing.
         if kept.len() < gantz_shared::limits::MIN_TOKEN_LEN {
-            return Err(AccessError::Damaged(format!("{FILE} holds no token; remove it to get a new one")));
+            let words = format!("{FILE} holds no token; remove it to get a new one");
+            return Err(std::io::Error::other(words).into());
         }
         return Ok(Digest::of(kept));
     }

@@ -79,6 +79,11 @@ impl Log {
         }
     }
 
+    /// How many lines were lost since the start.
+    pub(crate) fn lost(&self) -> u64 {
+        self.audit.lost()
+    }
+
     fn tell(&self) {
         // Under the lock to the end: what has been taken out is written before anybody closes the file.
         let mut gathered = self.lock();

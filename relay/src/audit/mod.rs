@@ -5,7 +5,7 @@
 mod gathered;
 mod log;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use serde::Serialize;
 
@@ -36,6 +36,12 @@ pub(crate) enum Event<'a> {
     },
     /// An agent was not let in.
     TunnelRefused { peer: SocketAddr, agent: &'a str, code: &'static str },
+    /// As many names have got a certificate lately as may: no other one gets any. Told once, until one did again.
+    CertificatesLimited {
+        names_per_week: u32,
+        /// Seconds since 1970.
+        until: i64,
+    },
     /// An agent replaced its tokens.
     TokenSet {
         name: &'a str,
@@ -53,6 +59,9 @@ impl Event<'_> {
             Self::TunnelOpened { peer, .. } => (Why::Agent("tunnel_opened", None), peer.ip()),
             Self::TunnelClosed { source, .. } => (Why::Agent("tunnel_closed", None), *source),
             Self::TunnelRefused { peer, code, .. } => (Why::Agent("tunnel_refused", Some(code)), peer.ip()),
+            Self::CertificatesLimited { .. } => {
+                (Why::Agent("certificates_limited", None), IpAddr::V6(Ipv6Addr::UNSPECIFIED))
+            }
             Self::TokenSet { source, .. } => (Why::Agent("token_set", None), *source),
         }
     }

@@ -1,4 +1,4 @@
-//! The flags of `gantz-relay serve`. Each has an environment variable.
+//! The flags of `gantz-relay serve`. Each has an environment variable, and a key in a file.
 // The docs of flags are what --help prints, and a terminal wants bare URLs.
 #![allow(rustdoc::bare_urls)]
 
@@ -15,12 +15,16 @@ use super::acme::AcmeArgs;
 use super::limits::LimitArgs;
 use crate::config::{Access, Domain};
 
-/// The flags of `gantz-relay serve`.
+/// The flags of `gantz-relay serve`. What none of them says may come from a file (`super::file`).
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     /// The domain whose names are tunnels; in DNS it and everything under it (*.DOMAIN) point to this relay
     #[arg(long, env = "GANTZ_RELAY_DOMAIN", value_parser = Domain::parse)]
-    pub(super) domain: Domain,
+    pub(super) domain: Option<Domain>,
+    /// YAML file of what neither flags nor environment say: the flags' names as keys, `_` for `-` [default:
+    /// /etc/gantz/relay.yaml, where there is one]
+    #[arg(long, env = "GANTZ_RELAY_CONFIG", value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
     /// Address for the public (TCP) and for agents (UDP)
     #[arg(long, env = "GANTZ_RELAY_LISTEN", value_parser = address, default_value = "0.0.0.0:443", value_name = "ADDR:PORT")]
     pub(super) listen: SocketAddr,
@@ -113,7 +117,7 @@ impl From<AccessArg> for Access {
     }
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("`{text}` is not an address with a port; 0.0.0.0:443, or [::]:443 for IPv6"))
 }
 

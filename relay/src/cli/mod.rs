@@ -1,13 +1,18 @@
-//! The command line of `gantz-relay`: flags and environment to a [`crate::Config`] and bound sockets.
+//! The command line of `gantz-relay`: flags, environment and a file to a [`crate::Config`] and bound sockets.
 
 mod acme;
 mod args;
+mod backup;
+mod check;
 mod contradictions;
+mod file;
+mod health;
 mod key;
 mod limits;
 mod names;
 mod open_files;
 mod serve;
+mod settings;
 mod state_folder;
 mod tickets;
 
@@ -15,6 +20,7 @@ use std::process::ExitCode;
 
 pub use args::ServeArgs;
 use clap::{Parser, Subcommand};
+use gantz_cli::Program;
 
 /// It belongs to no flag, so that nothing else names it.
 const LOG: &str = "Environment:
@@ -34,6 +40,9 @@ enum Command {
     /// Run the relay: HTTPS for the public on TCP, QUIC for agents on UDP, on the same port number
     #[command(after_long_help = LOG)]
     Serve(Box<ServeArgs>),
+    /// Look at what `serve` would run with, without running it
+    #[command(subcommand)]
+    Config(check::ConfigCommand),
     /// Agents' access keys
     Key(key::KeyArgs),
     /// The names that are reserved for access keys
@@ -41,6 +50,12 @@ enum Command {
     /// The tickets that bring agents back to their names
     #[command(subcommand)]
     Tickets(tickets::TicketsCommand),
+    /// Put what this relay is itself by into one file; the relay may run
+    Backup(backup::BackupArgs),
+    /// Make a state folder of a backup; there must not be one yet
+    Restore(backup::RestoreArgs),
+    /// Ask the relay of this machine whether it is ready: exit code 0, or 1 with what it lacks
+    Health(health::HealthArgs),
     /// Print the completion script of a shell
     Completions {
         /// The shell
@@ -51,14 +66,20 @@ enum Command {
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    gantz_cli::main("gantz-relay", |cli: Cli, matches| match cli.command {
-        Command::Serve(mut args) => {
-            contradictions::settle(&mut args, matches)?;
-            serve::serve(&args)
-        }
-        Command::Key(args) => key::run(args),
-        Command::Names(args) => names::run(args),
-        Command::Tickets(command) => tickets::run(&command),
-        Command::Completions { shell } => gantz_cli::completions::<Cli>("gantz-relay", shell),
+    gantz_cli::main(&Program {
+        name: "gantz-relay",
+        variables: "GANTZ_RELAY_",
+        sources: file::sources,
+        run: |cli: Cli, said| match cli.command {
+            Command::Serve(args) => serve::run(*args, said),
+            Command::Config(check::ConfigCommand::Check(args)) => check::run(*args, said),
+            Command::Key(args) => key::run(args),
+            Command::Names(args) => names::run(args),
+            Command::Tickets(command) => tickets::run(&command),
+            Command::Backup(args) => backup::back_up(&args),
+            Command::Restore(args) => backup::bring_back(&args),
+            Command::Health(args) => health::run(&args),
+            Command::Completions { shell } => gantz_cli::completions::<Cli>("gantz-relay", shell),
+        },
     })
 }

@@ -2,19 +2,18 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
 
-use gantz_cli::{Logs, Stop};
+use gantz_cli::{Logs, Said, Stop};
 use gantz_shared::control::Secret;
 use gantz_shared::failure::{Exit, Failure};
 use gantz_shared::limits::DEFAULT_PORT;
-use http::uri::Scheme;
 
 use super::args::{AccessArg, ServeArgs, TlsArg};
-use super::open_files;
-use crate::config::{Config, Domain, PublicOrigin, TlsConfig};
+use super::{contradictions, open_files, settings};
+use crate::access::AccessError;
+use crate::config::{Config, Domain};
 use crate::tls::{TlsError, Unfit};
 use crate::{Relay, Sockets, StartError};
 
@@ -25,25 +24,31 @@ const PORT_TRIES: usize = 16;
 /// How long a second signal leaves to tell the agents.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-pub(super) fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
-    Logs { format: args.log_format, filter: filter(args.verbose), variable: "GANTZ_RELAY_LOG" }.init()?;
-    let mut config = config(args)?;
+pub(super) fn run(mut args: ServeArgs, mut said: Said) -> Result<Exit, Failure> {
+    contradictions::settle(&mut args, &mut said).into_iter().next().map_or(Ok(()), Err)?;
+    logs(&args).init()?;
+    let mut config = settings::config(&args).map_err(|mut wrong| wrong.remove(0))?;
     config.limits.connections = open_files::connections(config.limits.connections);
     let runtime = gantz_transport::runtime::build()
         .map_err(|error| Failure::new(Exit::Failed, "cannot start the runtime").why(error))?;
-    runtime.block_on(run(args, config))
+    runtime.block_on(serve(&args, config))
 }
 
-async fn run(args: &ServeArgs, config: Config) -> Result<Exit, Failure> {
+pub(super) fn logs(args: &ServeArgs) -> Logs {
+    Logs { format: args.log_format, filter: filter(args.verbose), variable: "GANTZ_RELAY_LOG" }
+}
+
+async fn serve(args: &ServeArgs, config: Config) -> Result<Exit, Failure> {
     let mut stop = Stop::new().map_err(|error| Failure::new(Exit::Failed, "cannot wait for signals").why(error))?;
     let sockets = match args.take_over {
         #[cfg(unix)]
         Some(true) => take_over(args, config.state_dir.as_deref())?,
         _ => bind(args)?,
     };
-    let relay = Relay::start(config, sockets).map_err(|error| start_failure(&error, args.tls, &args.domain))?;
+    let domain = config.domain.clone();
+    let relay = Relay::start(config, sockets).map_err(|error| start_failure(&error, args))?;
     tracing::info!(
-        domain = args.domain.as_str(),
+        domain = domain.as_str(),
         public = %relay.edge_addr(),
         agents = %relay.agent_addr(),
         admin = relay.admin_addr().map(|address| address.to_string()),
@@ -53,7 +58,7 @@ async fn run(args: &ServeArgs, config: Config) -> Result<Exit, Failure> {
         tracing::info!(ca = %path.display(), sha256 = fingerprint, "agents and callers have to trust this CA (gantz run --relay-ca FILE)");
     }
     if let Some(key) = relay.first_key() {
-        gantz_cli::print(login_line(&relay, args, key).as_bytes())?;
+        gantz_cli::print(login_line(&relay, &domain, key).as_bytes())?;
     }
     if args.access == AccessArg::Open {
         tracing::warn!("--access open: everybody who reaches this relay can open tunnels under its domain");
@@ -90,88 +95,17 @@ async fn run(args: &ServeArgs, config: Config) -> Result<Exit, Failure> {
 }
 
 /// What the holder of the first access key types. On stdout, because logs hold no secrets.
-fn login_line(relay: &Relay, args: &ServeArgs, key: &Secret) -> String {
+fn login_line(relay: &Relay, domain: &Domain, key: &Secret) -> String {
     let port = relay.agent_addr().port();
     let port = if port == DEFAULT_PORT { String::new() } else { format!(":{port}") };
     let fingerprint = relay.ca_fingerprint().map(|print| format!(" --fingerprint {print}")).unwrap_or_default();
-    let domain = args.domain.as_str();
+    let domain = domain.as_str();
     format!("gantz login {domain}{port} --key {}{fingerprint}\n", key.reveal())
-}
-
-fn config(args: &ServeArgs) -> Result<Config, Failure> {
-    let usage = |what: &str| Failure::new(Exit::Usage, what);
-    let tls = match args.tls {
-        TlsArg::SelfSigned => TlsConfig::SelfSigned,
-        TlsArg::Off => TlsConfig::Off,
-        TlsArg::Acme => args.acme.config()?,
-        TlsArg::Files => match (&args.tls_cert, &args.tls_key) {
-            (Some(cert), Some(key)) => TlsConfig::Files { cert: cert.clone(), key: key.clone() },
-            _ => {
-                return Err(usage("--tls files needs files")
-                    .why("a certificate and its key are two PEM files that something else renews")
-                    .hint("--tls-cert FILE and --tls-key FILE"));
-            }
-        },
-    };
-    let public = args.public_url.as_ref().map(|url| public_origin(url, &args.domain)).transpose()?;
-    let state_dir = match &args.state_dir {
-        Some(dir) => dir.clone(),
-        None => default_state_dir()?,
-    };
-    Ok(Config {
-        public,
-        audit_log: match &args.audit_log {
-            Some(none) if none.as_os_str() == "none" => None,
-            Some(file) => Some(file.clone()),
-            None => Some(state_dir.join("audit").join(gantz_audit::FILE_NAME)),
-        },
-        state_dir: Some(state_dir),
-        access: args.access.into(),
-        trusted_proxies: args.trusted_proxies.clone(),
-        limits: args.limits.limits(args.access),
-        rates: args.limits.rates(),
-        hold: args.hold,
-        keep_names: args.keep_names,
-        can_be_taken_over: true,
-        sse_keep_alive: args.sse_keep_alive,
-        drain: args.drain,
-        ..Config::new(args.domain.clone(), tls)
-    })
-}
-
-pub(super) fn default_state_dir() -> Result<PathBuf, Failure> {
-    use etcetera::BaseStrategy;
-    let base = etcetera::choose_base_strategy().map_err(|error| {
-        Failure::new(Exit::Usage, "there is no folder for the relay's state").why(error).hint("--state-dir DIR")
-    })?;
-    Ok(base.state_dir().unwrap_or_else(|| base.data_dir()).join("gantz-relay"))
-}
-
-fn public_origin(url: &http::Uri, domain: &Domain) -> Result<PublicOrigin, Failure> {
-    let bad = |why: &str| {
-        Failure::new(Exit::Usage, format!("--public-url {url} cannot be used"))
-            .why(why)
-            .hint(format!("https://{}", domain.as_str()))
-    };
-    let scheme = match url.scheme_str() {
-        Some("https") => Scheme::HTTPS,
-        Some("http") => Scheme::HTTP,
-        _ => return Err(bad("it has to begin with https:// or http://")),
-    };
-    if url.host() != Some(domain.as_str()) {
-        return Err(bad("its host has to be --domain: tunnels are names under that"));
-    }
-    if !matches!(url.path(), "" | "/") || url.query().is_some() {
-        return Err(bad("it has to be without a path: tunnels have names, not paths"));
-    }
-    let port = url.port_u16().unwrap_or(if scheme == Scheme::HTTPS { 443 } else { 80 });
-    Ok(PublicOrigin { scheme, port })
 }
 
 fn bind(args: &ServeArgs) -> Result<Sockets, Failure> {
     let (edge, agents) = bind_pair(args.listen)?;
-    let default = (args.listen.port() == 443 && args.tls != TlsArg::Off).then(|| SocketAddr::from(([0, 0, 0, 0], 80)));
-    let http = args.http_listen.or(default).map(|address| tcp(address, "--http-listen")).transpose()?;
+    let http = settings::http_listen(args).map(|address| tcp(address, "--http-listen")).transpose()?;
     let admin = Some(tcp(args.admin_listen, "--admin-listen")?);
     Ok(Sockets { edge: vec![edge], agents, http, admin, predecessor: None })
 }
@@ -189,6 +123,9 @@ fn take_over(args: &ServeArgs, state_dir: Option<&std::path::Path>) -> Result<So
         tracing::info!(state = %dir.display(), "no relay runs with this state folder: there is nothing to take over");
         return bind(args);
     };
+    if args.tls == TlsArg::Acme && args.acme.needs_http() && taken.http.is_none() {
+        return Err(failure(&"it has no listener for plain HTTP, and --acme-challenge http needs one"));
+    }
     for listener in &taken.edge {
         let address = listener.local_addr().map_err(|error| failure(&error))?;
         if args.listen.port() != 0 && address.port() != args.listen.port() {
@@ -217,7 +154,7 @@ fn tcp(address: SocketAddr, flag: &str) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).map_err(|error| taken(address, "TCP", flag, &error))
 }
 
-fn taken(address: SocketAddr, protocol: &str, flag: &str, error: &io::Error) -> Failure {
+pub(super) fn taken(address: SocketAddr, protocol: &str, flag: &str, error: &io::Error) -> Failure {
     let hint = match error.kind() {
         io::ErrorKind::AddrInUse => {
             format!(
@@ -234,21 +171,27 @@ fn taken(address: SocketAddr, protocol: &str, flag: &str, error: &io::Error) -> 
     Failure::new(Exit::Failed, format!("cannot listen on {address} ({protocol})")).why(error).hint(hint)
 }
 
-fn start_failure(error: &StartError, tls: TlsArg, domain: &Domain) -> Failure {
+pub(super) fn start_failure(error: &StartError, args: &ServeArgs) -> Failure {
     match error {
         StartError::State(_) | StartError::Tls(TlsError::State(_)) => {
             Failure::new(Exit::Failed, "cannot use the state folder")
                 .hint("a folder that this user may write to with --state-dir")
                 .words(&error.to_string())
         }
+        StartError::Access(
+            error @ (AccessError::Database(_) | AccessError::Damaged(_) | AccessError::Newer(_)),
+        ) => Failure::new(Exit::Failed, "cannot use the access keys").why(format!("access.db: {error}")).hint(match error {
+            AccessError::Newer(_) => "that gantz-relay, or a later one",
+            _ => "a backup, into an empty folder (gantz-relay restore); without the file, keys and names begin anew",
+        }),
         StartError::Tls(TlsError::Dns { address, source }) => taken(*address, "DNS", "--acme-dns-listen", source),
         StartError::Tls(TlsError::Zone(name)) => Failure::new(Exit::Usage, "--acme-dns-zone cannot be used")
             .why(name)
             .hint("a name such as acme.example.com"),
         StartError::Tls(TlsError::Unfit { why, .. }) => {
-            Failure::new(Exit::Usage, "cannot use the certificate").why(error).hint(mend(why, domain))
+            Failure::new(Exit::Usage, "cannot use the certificate").why(error).hint(mend(why, args))
         }
-        StartError::Tls(_) if tls == TlsArg::Files => Failure::new(Exit::Usage, "cannot use the certificate")
+        StartError::Tls(_) if args.tls == TlsArg::Files => Failure::new(Exit::Usage, "cannot use the certificate")
             .why(error)
             .hint("the chain, leaf first, with --tls-cert, and its private key with --tls-key, both PEM"),
         _ => Failure::new(Exit::Failed, "cannot start the relay").words(&error.to_string()),
@@ -256,8 +199,8 @@ fn start_failure(error: &StartError, tls: TlsArg, domain: &Domain) -> Failure {
 }
 
 /// How to get a certificate that does.
-fn mend(why: &Unfit, domain: &Domain) -> String {
-    let domain = domain.as_str();
+fn mend(why: &Unfit, args: &ServeArgs) -> String {
+    let domain = args.domain.as_ref().map_or("DOMAIN", Domain::as_str);
     match why {
         Unfit::NotYetValid { .. } => "check this machine's clock, or the certificate that is valid today".into(),
         Unfit::Expired { .. } => "renew it, or check this machine's clock".into(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use gantz_shared::failure::{Exit, Failure};
 
-use super::serve::default_state_dir;
+use super::settings::default_state_dir;
 use crate::access::{AccessError, Database, FILE};
 use crate::state;
 
@@ -18,12 +18,16 @@ pub(super) struct StateFolder {
 }
 
 impl StateFolder {
+    pub(super) fn path(&self) -> Result<PathBuf, Failure> {
+        match &self.state_dir {
+            Some(dir) => Ok(dir.clone()),
+            None => default_state_dir(),
+        }
+    }
+
     /// Keys and names; made when no relay has run yet.
     pub(super) fn access(&self) -> Result<Database, Failure> {
-        let dir = match &self.state_dir {
-            Some(dir) => dir.clone(),
-            None => default_state_dir()?,
-        };
+        let dir = self.path()?;
         let path = dir.join(FILE);
         let opened = state::create(&dir).map_err(AccessError::from).and_then(|()| Database::open(&path));
         opened.map_err(|error| {

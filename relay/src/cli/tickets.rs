@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use gantz_shared::failure::{Exit, Failure};
 
-use super::serve::default_state_dir;
+use super::settings::default_state_dir;
 use crate::tunnels;
 
 #[derive(Debug, Subcommand)]

@@ -149,6 +149,12 @@ pub const NEAR_SEND_BUFFER: usize = 256 << 10;
 /// Requests that wait at once for an agent that is away for a moment; further ones get their 503 without a wait.
 pub const MAX_HELD: usize = 1024;
 
+/// Of these, from one address (IPv6: one /64).
+pub const MAX_HELD_PER_SOURCE: usize = 256;
+
+/// What the callers of all of these may send of their bodies meanwhile, bytes. A request that would be more is not held.
+pub const MAX_HELD_BODIES: usize = 64 << 20;
+
 /// How long an agent that went without a goodbye counts as away: its callers are told to come back, with 503, and not
 /// that there is no such tunnel.
 pub const AWAY_KEPT: Duration = Duration::from_secs(60 * 60);

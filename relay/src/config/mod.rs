@@ -11,7 +11,7 @@ use std::time::Duration;
 use http::uri::Scheme;
 use ipnet::IpNet;
 
-pub use acme::{AcmeConfig, AcmeProof, DNS_LISTEN_RETRY};
+pub use acme::{AcmeConfig, AcmeProof, DNS_LISTEN_RETRY, NAMES_PER_WEEK, NameChallenge};
 pub use domain::Domain;
 pub use limits::*;
 pub use rates::*;

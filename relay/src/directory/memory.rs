@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use super::{ClaimError, Departure, Directory, Found, Right};
 use crate::access::{Claimed, Key, Keys};
 use crate::config::{AWAY_KEPT, MAX_KEPT, RETURN_WINDOW};
-use crate::tunnels::Tunnel;
+use crate::tunnels::{Standing, Title, Tunnel};
 
 enum Entry {
     Here(Arc<Tunnel>),
@@ -22,8 +22,7 @@ enum Entry {
 /// A name whose holder is not here, and that is kept for it.
 struct Gone {
     since: Instant,
-    /// See [`Tunnel::claimed`].
-    claimed: u64,
+    title: Title,
     /// Where its holder came from.
     network: IpAddr,
     /// Tells those who wait that it is back; nobody waits after a goodbye.
@@ -117,22 +116,34 @@ impl Directory for Memory {
             return Err(ClaimError::Drawn(name.clone()));
         }
         let mut entries = self.write();
-        let is_holders = |claimed: u64| right == Right::Ticket && claimed == tunnel.claimed();
+        let standing = |holder: &Title| match right {
+            Right::Ticket => tunnel.title().against(holder),
+            _ => Standing::Stranger,
+        };
         // Whom it is kept for has the same key, or has lost it to whoever has it now.
         let is_the_keys = matches!(right, Right::Reserved | Right::SameKey);
         match entries.get(name) {
-            Some(Entry::Here(holder)) if !is_holders(holder.claimed()) => return Err(ClaimError::Taken(name.clone())),
-            Some(Entry::Gone(gone)) if !is_holders(gone.claimed) && !is_the_keys => {
+            Some(Entry::Here(holder)) => match standing(&holder.title()) {
+                Standing::Rightful => {}
+                Standing::Superseded => return Err(ClaimError::Superseded(name.clone())),
+                Standing::Stranger => return Err(ClaimError::Taken(name.clone())),
+            },
+            Some(Entry::Gone(_)) if is_the_keys => {}
+            Some(Entry::Gone(gone)) => {
                 let left = gone.kept(self.keep).saturating_sub(gone.since.elapsed());
-                if !left.is_zero() {
-                    return Err(ClaimError::Kept { name: name.clone(), left });
+                match standing(&gone.title) {
+                    Standing::Rightful => {}
+                    _ if left.is_zero() => tunnel.claim_anew(),
+                    Standing::Superseded => return Err(ClaimError::Superseded(name.clone())),
+                    Standing::Stranger => return Err(ClaimError::Kept { name: name.clone(), left }),
                 }
             }
-            Some(_) => {}
             None if matches!(right, Right::First | Right::SameKey) && self.is_returning() => {
                 return Err(ClaimError::Returning);
             }
             None if entries.len() >= self.max => return Err(ClaimError::Full),
+            // A ticket for a name that nobody holds: whoever has claimed it meanwhile, and left it, has it no more.
+            None if right == Right::Ticket && !self.is_returning() => tunnel.claim_anew(),
             None => {}
         }
         self.claimed.notify_waiters();
@@ -182,7 +193,7 @@ impl Directory for Memory {
         if !is_holder {
             return;
         }
-        let gone = |back| Gone { since: Instant::now(), claimed: tunnel.claimed(), network: tunnel.network(), back };
+        let gone = |back| Gone { since: Instant::now(), title: tunnel.title(), network: tunnel.network(), back };
         let gone = match departure {
             Departure::Away => gone(Some(Arc::default())),
             Departure::Goodbye if !tunnel.name().is_drawn() && !self.keep.is_zero() => gone(None),
@@ -225,7 +236,8 @@ mod tests {
 
     fn gone(network: [u8; 4], age: u64) -> Entry {
         let since = Instant::now().checked_sub(Duration::from_secs(age)).unwrap();
-        Entry::Gone(Gone { since, claimed: 0, network: network.into(), back: None })
+        let title = Title::claimed(Name::parse("whoever").unwrap(), 0, None);
+        Entry::Gone(Gone { since, title, network: network.into(), back: None })
     }
 
     #[test]

@@ -58,7 +58,8 @@ pub(crate) enum Right {
     Reserved,
     /// The claimant's access key has reserved it before. Another agent of the same key may hold it.
     SameKey,
-    /// The relay's own ticket says that the name is the claimant's, unless somebody else has claimed it since.
+    /// The relay's own ticket says that the name is the claimant's, unless somebody has a newer one: see
+    /// [`Title`](crate::tunnels::Title).
     Ticket,
 }
 
@@ -79,6 +80,9 @@ pub(crate) enum ClaimError {
     /// Somebody holds it.
     #[error("the name `{0}` is taken")]
     Taken(Name),
+    /// Its holder has gone on with a newer ticket.
+    #[error("another gantz has gone on with the tunnel `{0}`, from a copy of what this one knows of it")]
+    Superseded(Name),
     /// Its last holder may come back for it.
     #[error("the name `{name}` is kept for whoever had it last, for {} more", rounded(*left))]
     Kept {

@@ -181,8 +181,8 @@ impl Failure {
 
     /// The answer, in the form that the caller's `Accept` asks for.
     pub(crate) fn answer(self, request: &HeaderMap) -> Response<EdgeBody> {
-        let (code, message) = self.parts();
-        let (status, code) = code.row();
+        let (which, message) = self.parts();
+        let (status, code) = which.row();
         let request_id = format!("{:016x}", rand::rng().random::<u64>());
         tracing::debug!(code, request_id, "edge answers itself");
         let (media_type, body) = if wants_page(request) {
@@ -193,6 +193,8 @@ impl Failure {
         };
         let mut response = Response::new(EdgeBody::full(Bytes::from(body)));
         *response.status_mut() = status;
+        // For whoever counts it.
+        response.extensions_mut().insert(which);
         let fields = response.headers_mut();
         fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
         fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

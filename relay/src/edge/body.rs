@@ -14,6 +14,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::keep_alive::KeepAlive;
 use super::upload::Rest;
+use crate::metrics::{Direction, Metrics};
 use crate::tunnels::{Token, Unread};
 
 /// Any body of the edge.
@@ -51,6 +52,11 @@ impl EdgeBody {
             Self::Upgraded(unread) => Some(unread),
             Self::Download(download) => download.unread.as_ref(),
         }
+    }
+
+    /// Whether somebody behind a tunnel has answered.
+    pub(super) fn is_upstreams(&self) -> bool {
+        matches!(self, Self::Upgraded(_) | Self::Download(_))
     }
 
     pub(super) fn apex(body: axum::body::Body) -> Self {
@@ -117,6 +123,7 @@ pub(crate) struct Download {
     /// What opened it.
     token: Option<Arc<Token>>,
     unread: Option<Arc<Unread>>,
+    metrics: Arc<Metrics>,
     /// Among the requests in flight.
     _place: OwnedSemaphorePermit,
     /// Waits for the token's death; made only when there is something to wait for.
@@ -132,8 +139,9 @@ impl Download {
         keep_alive: Option<KeepAlive>,
         rest: Option<Rest>,
         place: OwnedSemaphorePermit,
+        metrics: Arc<Metrics>,
     ) -> Self {
-        Self { body, keep_alive, rest, token: None, unread: None, _place: place, dying: None, broken: None }
+        Self { body, keep_alive, rest, token: None, unread: None, metrics, _place: place, dying: None, broken: None }
     }
 
     fn is_end_stream(&self) -> bool {
@@ -164,8 +172,11 @@ impl Download {
         };
         Poll::Ready(match frame {
             Some(Ok(frame)) => {
-                if let (Some(keep_alive), Some(piece)) = (&mut self.keep_alive, frame.data_ref()) {
-                    keep_alive.observe(piece);
+                if let Some(piece) = frame.data_ref() {
+                    self.metrics.body_bytes.of(Direction::Out).inc_by(piece.len() as u64);
+                    if let Some(keep_alive) = &mut self.keep_alive {
+                        keep_alive.observe(piece);
+                    }
                 }
                 Some(Ok(frame))
             }

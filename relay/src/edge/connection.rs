@@ -8,13 +8,14 @@ use std::sync::Arc;
 use gantz_transport::tcp;
 use socket2::SockRef;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::http1::Listener;
 use super::interim::Interim;
 use super::{Edge, http1, http2};
 use crate::config::NEAR_SEND_BUFFER;
+use crate::metrics::{NoConnection, Protocol};
+use crate::tls::{Accepted, Acceptor};
 use crate::tunnels::OverTcp;
 
 /// What a listener's connections speak.
@@ -23,15 +24,9 @@ pub(crate) enum Transport {
     /// HTTP/1.1 in clear: something in front ends TLS.
     Plain,
     /// HTTP/1.1 or HTTP/2 over TLS.
-    Tls(TlsAcceptor),
+    Tls(Acceptor),
     /// HTTP/1.1 in clear, only to send callers to HTTPS.
     Redirect,
-}
-
-impl Transport {
-    pub(crate) fn tls(config: rustls::ServerConfig) -> Self {
-        Self::Tls(TlsAcceptor::from(Arc::new(config)))
-    }
 }
 
 /// What a request needs to know of its connection.
@@ -68,14 +63,29 @@ pub(super) async fn serve(
     let from = peer;
     let peer = Peer { address: peer.ip(), sni: None, interim: None };
     match transport {
-        Transport::Plain => http1::serve(stream, peer, edge, stop, Listener::Edge).await,
-        Transport::Redirect => http1::serve(stream, peer, edge, stop, Listener::Redirect).await,
+        Transport::Plain => {
+            let _open = edge.metrics.connect(Protocol::Plain);
+            http1::serve(stream, peer, edge, stop, Listener::Edge).await;
+        }
+        Transport::Redirect => {
+            let _open = edge.metrics.connect(Protocol::Redirect);
+            http1::serve(stream, peer, edge, stop, Listener::Redirect).await;
+        }
         Transport::Tls(acceptor) => {
             let handshake = tokio::time::timeout(edge.config.limits.deadlines.handshake, acceptor.accept(stream));
             let stream = match handshake.await {
-                Ok(Ok(stream)) => stream,
-                Ok(Err(error)) => return tracing::debug!(peer = %peer.address, %error, "TLS handshake failed"),
-                Err(_) => return tracing::debug!(peer = %peer.address, "TLS handshake took too long"),
+                Ok(Ok(Accepted::Caller(stream))) => *stream,
+                Ok(Ok(Accepted::Authority)) => {
+                    return tracing::debug!(peer = %peer.address, "a certificate authority was shown its proof");
+                }
+                Ok(Err(error)) => {
+                    edge.metrics.connections_refused.of(NoConnection::HandshakeFailed).inc();
+                    return tracing::debug!(peer = %peer.address, %error, "TLS handshake failed");
+                }
+                Err(_) => {
+                    edge.metrics.connections_refused.of(NoConnection::HandshakeTimeout).inc();
+                    return tracing::debug!(peer = %peer.address, "TLS handshake took too long");
+                }
             };
             let session = stream.get_ref().1;
             let sni = session.server_name().map(Arc::from);
@@ -86,6 +96,7 @@ pub(super) async fn serve(
             }
             let is_http2 = alpn == Some(b"h2");
             let peer = Peer { sni, ..peer };
+            let _open = edge.metrics.connect(if is_http2 { Protocol::Http2 } else { Protocol::Http1 });
             if is_http2 {
                 // Boxed: most of what a connection is made of, which those of HTTP/1.1 need not carry.
                 Box::pin(http2::serve(stream, peer, edge, stop)).await;

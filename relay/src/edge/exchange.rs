@@ -26,6 +26,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::answer::Failure;
 use super::body::{Download, EdgeBody};
 use super::connection::Peer;
+use super::counted::Counted;
 use super::interim::Interim;
 use super::keep_alive::KeepAlive;
 use super::upload::{Rest, Upload, UploadError, upload};
@@ -335,7 +336,8 @@ async fn respond(
         }
     }
 
-    let mut response = Response::new(EdgeBody::Download(Box::new(Download::new(body, keep_alive, rest, place))));
+    let mut response =
+        Response::new(EdgeBody::Download(Box::new(Download::new(body, keep_alive, rest, place, edge.metrics.clone()))));
     *response.status_mut() = head.status;
     *response.headers_mut() = head.fields;
     if is_events {
@@ -363,12 +365,13 @@ async fn switch(
         Err(ReadError::Wire(error)) => return Err(violated(&mut reader, &error)),
         Err(_) => return Err(Failure::TunnelLost),
     }
+    let metrics = edge.metrics.clone();
     edge.tasks.spawn(async move {
         let io = match on_upgrade.await {
             Ok(io) => TokioIo::new(io),
             Err(error) => return tracing::debug!(%error, "caller went away before its upgrade"),
         };
-        let spliced = gantz_transport::splice::splice(&mut reader, &mut writer, io);
+        let spliced = gantz_transport::splice::splice(&mut reader, &mut writer, Counted::new(io, metrics));
         match dead {
             None => spliced.await,
             Some(dead) => {

@@ -19,16 +19,24 @@ use super::body::EdgeBody;
 use super::clock::later;
 use super::connection::Peer;
 use super::exchange::{self, Admitted};
+use super::hold::Guest;
 use super::linger::Lingering;
+use super::measured::Measured;
 use super::origin::Page;
 use super::route::{Route, Target, route};
 use super::{Edge, credential, forwarded, origin};
 use crate::audit::Why;
 use crate::directory::Found;
+use crate::metrics::AuthFailure;
 use crate::tunnels::{OpenError, Stream, Token, Tunnel, Unread};
 
 /// Answers a request. Cancel-safe: dropped, it cancels the request at the local server.
-pub(super) async fn handle<B>(mut request: Request<B>, edge: &Arc<Edge>, peer: &Peer) -> Response<EdgeBody>
+pub(super) async fn handle<B>(
+    mut request: Request<B>,
+    edge: &Arc<Edge>,
+    peer: &Peer,
+    measured: &mut Measured,
+) -> Response<EdgeBody>
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::fmt::Display + Send,
@@ -36,7 +44,7 @@ where
     let on_upgrade = request.extensions_mut().remove::<hyper::upgrade::OnUpgrade>();
     let (parts, body) = request.into_parts();
     // Whoever answers before the body has been read, the caller gets to read that answer.
-    let body = Lingering::new(body, &parts, &edge.tasks);
+    let body = Lingering::new(body, &parts, &edge.tasks, edge.metrics.clone());
     let route = match route(&parts, peer.sni.as_deref(), &edge.config) {
         Ok(route) => route,
         Err(failure) => return failure.answer(&parts.headers),
@@ -46,7 +54,8 @@ where
     }
     let trusted = &edge.config.trusted_proxies;
     let client = forwarded::client(&parts.headers, peer.address, trusted);
-    let passage = match pass(&parts, &route, client, edge).await {
+    let guest = edge.holding.guest(client, &parts, !body.is_end_stream());
+    let passage = match pass(&parts, &route, guest, client, edge, measured).await {
         Ok(passage) => passage,
         Err(answer) => return *answer,
     };
@@ -76,7 +85,14 @@ struct Passage {
 
 /// Finds the tunnel, asks its policy, and opens a stream; or says what the edge answers instead. A tunnel that turns
 /// out to be dead is waited for like one that is away: nothing of the request has left yet.
-async fn pass(parts: &Parts, route: &Route, client: IpAddr, edge: &Edge) -> Result<Passage, Box<Response<EdgeBody>>> {
+async fn pass(
+    parts: &Parts,
+    route: &Route,
+    guest: Guest,
+    client: IpAddr,
+    edge: &Edge,
+    measured: &mut Measured,
+) -> Result<Passage, Box<Response<EdgeBody>>> {
     let give_up = later(edge.config.hold);
     let own = (&edge.public.scheme, &route.authority);
     let refuse = |failure: Failure, origin: Option<&Page>| {
@@ -87,7 +103,7 @@ async fn pass(parts: &Parts, route: &Route, client: IpAddr, edge: &Edge) -> Resu
         Box::new(response)
     };
     loop {
-        let tunnel = match find(edge, &route.target, give_up).await {
+        let tunnel = match find(edge, &route.target, guest, give_up, measured).await {
             Ok(tunnel) => tunnel,
             Err(failure) => {
                 // Whoever may call any tunnel from a page may read there that this one is not to be had.
@@ -105,11 +121,15 @@ async fn pass(parts: &Parts, route: &Route, client: IpAddr, edge: &Edge) -> Resu
         let admitted = admitted.and_then(|token| exchange::check(parts, edge).map(|()| token));
         let token = admitted.map_err(|failure| refuse(failure, origin.as_ref()))?;
         if tunnel.is_silent() {
-            let permit = edge.held.try_acquire().map_err(|_| refuse(Failure::AgentOffline, origin.as_ref()))?;
+            let room = edge.holding.hold(guest).ok_or_else(|| refuse(Failure::AgentOffline, origin.as_ref()))?;
+            let held = measured.hold();
             if timeout_at(give_up, tunnel.heard()).await.is_err() {
                 return Err(refuse(Failure::AgentOffline, origin.as_ref()));
             }
-            drop(permit);
+            drop((room, held));
+            if tunnel.is_superseded() {
+                continue;
+            }
         }
         match tunnel.open().await {
             Ok(stream) => return Ok(Passage { stream, unread: tunnel.unread().clone(), token, origin }),
@@ -126,6 +146,9 @@ async fn pass(parts: &Parts, route: &Route, client: IpAddr, edge: &Edge) -> Resu
 
 /// Writes down who was turned away.
 fn note(edge: &Edge, failure: Failure, source: IpAddr, tunnel: &Tunnel) {
+    if let Some(reason) = counted(failure) {
+        edge.metrics.auth_failures.of(reason).inc();
+    }
     let name = tunnel.name().as_str();
     match failure {
         Failure::RateLimited { limit, .. } => edge.audit.turned_away(Why::RateLimited(limit.name()), source, name),
@@ -136,24 +159,38 @@ fn note(edge: &Edge, failure: Failure, source: IpAddr, tunnel: &Tunnel) {
     }
 }
 
+/// A failure that is the caller's token's.
+fn counted(failure: Failure) -> Option<AuthFailure> {
+    Some(match failure {
+        Failure::MissingToken => AuthFailure::Missing,
+        Failure::InvalidToken => AuthFailure::Wrong,
+        Failure::ExpiredToken => AuthFailure::Expired,
+        Failure::RateLimited { limit: Limit::Guesses | Limit::MissingTokens, .. } => AuthFailure::RateLimited,
+        _ => return None,
+    })
+}
+
 /// The tunnel of a request. One whose agent is away is waited for until `give_up`, if not too many wait already.
-async fn find(edge: &Edge, target: &Target, give_up: Instant) -> Result<Arc<Tunnel>, Failure> {
+async fn find(
+    edge: &Edge,
+    target: &Target,
+    guest: Guest,
+    give_up: Instant,
+    measured: &mut Measured,
+) -> Result<Arc<Tunnel>, Failure> {
     let look = || match target {
         Target::Tunnel(name) => edge.directory.find(name),
         Target::Only => edge.directory.only(),
         Target::Apex | Target::Nothing => Found::Unknown,
     };
     let mut found = look();
-    let mut permit = None;
+    if !matches!(found, Found::Away(_)) {
+        return at_once(found);
+    }
+    let _room = edge.holding.hold(guest).ok_or(Failure::AgentOffline)?;
+    let _held = measured.hold();
     loop {
-        let back = match found {
-            Found::Here(tunnel) => return Ok(tunnel),
-            Found::Unknown => return Err(Failure::TunnelNotFound),
-            Found::Away(back) => back,
-        };
-        if permit.is_none() {
-            permit = Some(edge.held.try_acquire().map_err(|_| Failure::AgentOffline)?);
-        }
+        let Found::Away(back) = found else { return at_once(found) };
         let notified = back.notified();
         // The agent may have come back between the last look and this one; from here on nothing is missed.
         if let Found::Here(tunnel) = look() {
@@ -161,6 +198,15 @@ async fn find(edge: &Edge, target: &Target, give_up: Instant) -> Result<Arc<Tunn
         }
         timeout_at(give_up, notified).await.map_err(|_| Failure::AgentOffline)?;
         found = look();
+    }
+}
+
+/// Where a name leads for whoever does not wait.
+fn at_once(found: Found) -> Result<Arc<Tunnel>, Failure> {
+    match found {
+        Found::Here(tunnel) => Ok(tunnel),
+        Found::Away(_) => Err(Failure::AgentOffline),
+        Found::Unknown => Err(Failure::TunnelNotFound),
     }
 }
 
@@ -218,6 +264,13 @@ async fn apex(parts: Parts, edge: &Edge) -> Response<EdgeBody> {
 /// its token would send it in clear each time, and nobody would notice.
 pub(super) fn redirect<B>(request: &Request<B>, edge: &Edge) -> Response<EdgeBody> {
     let fields = request.headers();
+    if let Some(proof) = proof(request, edge) {
+        let mut response = Response::new(EdgeBody::full(proof.into()));
+        // RFC 8555 §8.3 asks for this one, or for none.
+        let octets = HeaderValue::from_static("application/octet-stream");
+        response.headers_mut().insert(header::CONTENT_TYPE, octets);
+        return response;
+    }
     let carries = fields.contains_key(header::AUTHORIZATION) || fields.contains_key(credential::X_API_KEY);
     if carries || !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Failure::HttpsRequired.answer(fields);
@@ -237,6 +290,18 @@ pub(super) fn redirect<B>(request: &Request<B>, edge: &Edge) -> Response<EdgeBod
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
     response.headers_mut().insert(header::LOCATION, location);
     response
+}
+
+/// What a certificate authority has come for, where it has (RFC 8555 §8.3).
+fn proof<B>(request: &Request<B>, edge: &Edge) -> Option<String> {
+    let proofs = edge.proofs.as_ref().filter(|_| request.method() == Method::GET)?;
+    let path = request.uri().path();
+    if !path.starts_with(gantz_acme::HTTP_PATH) {
+        return None;
+    }
+    let host = request.headers().get(header::HOST)?.to_str().ok()?;
+    let (host, _) = gantz_shared::authority::parse(host).ok()?;
+    proofs.answer(host.as_str(), path)
 }
 
 /// What the edge says when the agent gave a request up.

@@ -4,6 +4,7 @@
 //! come in, the system would reset it, and the reset would overtake the answer that says why (RFC 9112 §9.6).
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use http_body_util::BodyExt;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{LINGER, LINGER_BYTES};
+use crate::metrics::{Direction, Metrics};
 
 /// See the module's head.
 pub(super) struct Lingering<B>
@@ -24,6 +26,7 @@ where
 {
     body: Option<B>,
     tasks: Option<TaskTracker>,
+    metrics: Arc<Metrics>,
 }
 
 impl<B> Lingering<B>
@@ -31,9 +34,9 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
     /// HTTP/2 ends streams one by one, and a caller that waits for a 100 has sent nothing yet: those need no `tasks`.
-    pub(super) fn new(body: B, parts: &Parts, tasks: &TaskTracker) -> Self {
+    pub(super) fn new(body: B, parts: &Parts, tasks: &TaskTracker, metrics: Arc<Metrics>) -> Self {
         let lingers = parts.version < Version::HTTP_2 && !body.is_end_stream() && !expects_continue(&parts.headers);
-        Self { body: Some(body), tasks: lingers.then(|| tasks.clone()) }
+        Self { body: Some(body), tasks: lingers.then(|| tasks.clone()), metrics }
     }
 }
 
@@ -47,8 +50,12 @@ where
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
         let frame = ready!(Pin::new(body).poll_frame(cx));
-        if !matches!(frame, Some(Ok(_))) {
-            self.body = None;
+        match &frame {
+            Some(Ok(frame)) => {
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                self.metrics.body_bytes.of(Direction::In).inc_by(bytes as u64);
+            }
+            _ => self.body = None,
         }
         Poll::Ready(frame)
     }

@@ -13,15 +13,18 @@ mod clock;
 mod code;
 mod connection;
 mod cookies;
+mod counted;
 mod credential;
 mod exchange;
 mod forwarded;
 mod handle;
+mod hold;
 mod http1;
 mod http2;
 mod interim;
 mod keep_alive;
 mod linger;
+mod measured;
 mod origin;
 mod reader;
 mod route;
@@ -39,10 +42,12 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use code::Code;
 pub(crate) use connection::Transport;
+use hold::Holding;
 
 use crate::audit::Log;
-use crate::config::{Config, MAX_GUESSERS, MAX_HELD, MAX_STRANGERS, PublicOrigin};
+use crate::config::{Config, MAX_GUESSERS, MAX_STRANGERS, PublicOrigin};
 use crate::directory::Directory;
+use crate::metrics::{Metrics, NoConnection};
 use crate::rates::{Guesses, PerSource};
 use crate::sources::{Place, Sources, TooMany};
 use crate::tunnels::Door;
@@ -62,12 +67,16 @@ pub(crate) struct Edge {
     /// Requests without a token. They are counted apart from wrong ones: clients begin without one, and hosted clients
     /// share addresses, so that many of these are no attack; and they never keep a right token out.
     strangers: PerSource,
-    /// Requests that may still wait for an absent agent.
-    held: Semaphore,
+    /// Requests that wait for an absent agent.
+    holding: Holding,
     /// Where agents go that come over TCP.
     agents: Door,
+    /// Proofs for a certificate authority that comes over plain HTTP.
+    proofs: Option<gantz_acme::Http>,
     /// What the relay says on its own name.
     apex: Router,
+    /// Where it is counted.
+    metrics: Arc<Metrics>,
     /// What outlives its request: upgraded streams, and the reading over of bodies that nobody wanted.
     tasks: TaskTracker,
 }
@@ -79,6 +88,8 @@ impl Edge {
         directory: Arc<dyn Directory>,
         audit: Log,
         agents: Door,
+        metrics: Arc<Metrics>,
+        proofs: Option<gantz_acme::Http>,
     ) -> Arc<Self> {
         Arc::new(Self {
             apex: apex::router(&config.domain),
@@ -86,12 +97,14 @@ impl Edge {
             strangers: PerSource::new(config.rates.missing_token, MAX_STRANGERS),
             connections: Arc::new(Semaphore::new(config.limits.connections)),
             sources: Sources::new(config.limits.connections_per_source),
+            holding: Holding::new(config.limits.http2.stream_window),
             config,
             agents,
+            proofs,
             public,
             directory,
             audit,
-            held: Semaphore::new(MAX_HELD),
+            metrics,
             tasks: TaskTracker::new(),
         })
     }
@@ -128,6 +141,7 @@ pub(crate) async fn serve(
         match accepted {
             Ok((stream, peer, permit)) => {
                 let Ok(place) = edge.place(peer.ip()) else {
+                    edge.metrics.connections_refused.of(NoConnection::PerSource).inc();
                     tracing::debug!(%peer, "too many connections of one source");
                     continue;
                 };

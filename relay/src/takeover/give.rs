@@ -45,6 +45,14 @@ pub(crate) async fn serve(
     }
 }
 
+/// What came of somebody on the socket.
+enum Given {
+    /// The other process serves.
+    All,
+    /// It only looked whether a relay runs.
+    Nothing,
+}
+
 /// Where another process asks. Its file goes with it, as long as it is this process's.
 struct Socket {
     listener: UnixListener,
@@ -81,7 +89,8 @@ impl Giving {
                 Err(error) => return tracing::warn!(%error, "no other process can take over from this one any more"),
             };
             match given {
-                Ok(()) => {
+                Ok(Given::Nothing) => {}
+                Ok(Given::All) => {
                     // The new process makes its own in its place.
                     at.file = None;
                     return self.taken_over.cancel();
@@ -93,8 +102,11 @@ impl Giving {
         }
     }
 
-    async fn give(&self, socket: &UnixStream) -> io::Result<()> {
-        let Ask { version } = timeout(WORD, receive(socket)).await??;
+    async fn give(&self, socket: &UnixStream) -> io::Result<Given> {
+        let Ask { version } = match timeout(WORD, receive(socket)).await? {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Given::Nothing),
+            asked => asked?,
+        };
         if version != VERSION {
             return Err(io::Error::other(format!("it speaks version {version} of this, and this process {VERSION}")));
         }
@@ -112,7 +124,7 @@ impl Giving {
         if taken.is_err() {
             self.agents.take_back().await;
         }
-        taken
+        taken.map(|()| Given::All)
     }
 }
 

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 pub(crate) use give::{Giving, serve};
 use serde::{Deserialize, Serialize};
-pub(crate) use take::{Predecessor, take};
+pub(crate) use take::{Predecessor, is_served, take};
 
 /// Names of sockets can hardly be longer than a hundred bytes: it is a short one.
 const FILE: &str = "takeover.sock";

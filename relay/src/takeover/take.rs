@@ -40,6 +40,11 @@ pub(crate) fn take(state_dir: &Path) -> Result<Option<(UdpSocket, Listeners, Pre
     receive(socket).map(Some).map_err(|source| TakeoverError { path, source })
 }
 
+/// Whether a relay runs with this state folder that could be taken over from.
+pub(crate) fn is_served(state_dir: &Path) -> bool {
+    UnixStream::connect(place(state_dir)).is_ok()
+}
+
 fn receive(socket: UnixStream) -> io::Result<(UdpSocket, Listeners, Predecessor)> {
     socket.set_read_timeout(Some(WORD))?;
     socket.set_write_timeout(Some(WORD))?;

@@ -87,6 +87,12 @@ impl Needs {
     }
 }
 
+/// When `certificate` expires; none where it cannot be read.
+pub(super) fn expiry(certificate: &CertificateDer<'_>) -> Option<OffsetDateTime> {
+    let (_, x509) = X509Certificate::from_der(certificate).ok()?;
+    Some(x509.validity().not_after.to_datetime())
+}
+
 fn presented(x509: &X509Certificate<'_>) -> Vec<String> {
     let Ok(Some(names)) = x509.subject_alternative_name() else { return Vec::new() };
     let names = names.value.general_names.iter();

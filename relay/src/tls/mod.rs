@@ -1,7 +1,10 @@
 //! Certificates: where they come from, and how they change under open connections.
 
 mod acme;
+mod by_name;
+mod check;
 mod files;
+mod handshake;
 mod leaf;
 mod self_signed;
 
@@ -9,15 +12,23 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwapOption;
+use gantz_acme::TlsAlpn;
+use gantz_shared::name::Name;
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use time::OffsetDateTime;
 
 use acme::Acme;
+pub(crate) use acme::Surroundings;
+use by_name::ByName;
+pub(crate) use check::check;
 use files::Watch;
+pub(crate) use handshake::{Accepted, Acceptor};
 pub(crate) use leaf::Unfit;
 pub(crate) use self_signed::LocalCa;
 
@@ -32,11 +43,44 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
 /// The certificate in use; replacing it does not touch open connections. Before the first one there is none, and no
 /// handshake comes to an end.
 #[derive(Debug)]
-pub(crate) struct Current(ArcSwapOption<CertifiedKey>);
+pub(crate) struct Current {
+    key: ArcSwapOption<CertifiedKey>,
+    /// Tries to get another one that have failed.
+    failures: AtomicU64,
+    /// Where names have certificates of their own.
+    by_name: Option<ByName>,
+}
 
 impl Current {
     fn new(key: Option<Arc<CertifiedKey>>) -> Arc<Self> {
-        Arc::new(Self(ArcSwapOption::new(key)))
+        Self::with(key, None)
+    }
+
+    fn with(key: Option<Arc<CertifiedKey>>, by_name: Option<ByName>) -> Arc<Self> {
+        Arc::new(Self { key: ArcSwapOption::new(key), failures: AtomicU64::new(0), by_name })
+    }
+
+    /// A tunnel is open that holds `name`: there has to be a certificate for it.
+    pub(crate) fn want(&self, name: &Name) {
+        if let Some(by_name) = &self.by_name {
+            by_name.want(name);
+        }
+    }
+
+    fn is_by_name(&self) -> bool {
+        self.by_name.is_some()
+    }
+
+    /// Waits while a certificate for `host` is being ordered.
+    async fn ready(&self, host: &str) {
+        if let Some(by_name) = &self.by_name {
+            by_name.ready(host).await;
+        }
+    }
+
+    /// What is wrong with certificates of names, if something is.
+    pub(crate) fn warning(&self) -> Option<String> {
+        self.by_name.as_ref()?.warning()
     }
 
     fn replace(&self, key: CertifiedKey) {
@@ -44,13 +88,29 @@ impl Current {
     }
 
     fn put(&self, key: Arc<CertifiedKey>) {
-        self.0.store(Some(key));
+        self.key.store(Some(key));
+    }
+
+    /// When it expires; none before the first one. Names with certificates of their own do not count.
+    pub(crate) fn expiry(&self) -> Option<OffsetDateTime> {
+        self.key.load().as_ref()?.cert.first().and_then(leaf::expiry)
+    }
+
+    /// How often an order or a renewal has failed since the start.
+    pub(crate) fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed) + self.by_name.as_ref().map_or(0, ByName::failures)
+    }
+
+    fn failed(&self, times: u32) {
+        self.failures.fetch_add(times.into(), Ordering::Relaxed);
     }
 }
 
 impl ResolvesServerCert for Current {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.0.load_full()
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let by_name = self.by_name.as_ref();
+        let own = by_name.and_then(|by_name| by_name.shown(hello.server_name()?));
+        own.unwrap_or_else(|| self.key.load_full())
     }
 }
 
@@ -60,8 +120,18 @@ pub(crate) struct Certificates {
     pub(crate) current: Arc<Current>,
     /// What brings new ones.
     pub(crate) watch: Option<Upkeep>,
+    /// Proofs that are shown in handshakes.
+    pub(crate) tls_alpn: Option<TlsAlpn>,
+    /// Proofs that are shown over plain HTTP.
+    pub(crate) http: Option<gantz_acme::Http>,
     /// With a local CA: what agents and callers have to trust.
     pub(crate) ca: Option<LocalCa>,
+}
+
+impl Certificates {
+    fn of(current: Arc<Current>, watch: Option<Upkeep>) -> Self {
+        Self { current, watch, tls_alpn: None, http: None, ca: None }
+    }
 }
 
 /// What brings new certificates.
@@ -74,10 +144,10 @@ pub(crate) enum Upkeep {
 
 impl Upkeep {
     /// Replaces `current` whenever there is a new one. Never returns.
-    pub(crate) async fn run(self, current: Arc<Current>) {
+    pub(crate) async fn run(self, current: Arc<Current>, around: Surroundings) {
         match self {
             Self::Files(watch) => watch.run(current).await,
-            Self::Acme(acme) => Box::pin(acme.run(current)).await,
+            Self::Acme(acme) => Box::pin(acme.run(current, around)).await,
         }
     }
 }
@@ -87,16 +157,18 @@ pub(crate) fn load(config: &Config) -> Result<Certificates, TlsError> {
     match &config.tls {
         TlsConfig::SelfSigned | TlsConfig::Off => {
             let (ca, key) = LocalCa::load(config.state_dir.as_deref(), &config.domain)?;
-            Ok(Certificates { current: Current::new(Some(Arc::new(key))), watch: None, ca: Some(ca) })
+            Ok(Certificates { ca: Some(ca), ..Certificates::of(Current::new(Some(Arc::new(key))), None) })
         }
         TlsConfig::Files { cert, key } => {
             let (watch, certified) = Watch::load(cert, key, leaf::Needs::of(config))?;
             let current = Current::new(Some(Arc::new(certified)));
-            Ok(Certificates { current, watch: Some(Upkeep::Files(watch)), ca: None })
+            Ok(Certificates::of(current, Some(Upkeep::Files(watch))))
         }
         TlsConfig::Acme(settings) => {
-            let (acme, key) = Acme::load(config, settings)?;
-            Ok(Certificates { current: Current::new(key), watch: Some(Upkeep::Acme(Box::new(acme))), ca: None })
+            let (acme, current) = Acme::load(config, settings)?;
+            let (tls_alpn, http) = acme.proofs();
+            let certificates = Certificates::of(current, Some(Upkeep::Acme(Box::new(acme))));
+            Ok(Certificates { tls_alpn, http, ..certificates })
         }
     }
 }

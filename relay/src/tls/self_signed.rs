@@ -14,7 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use time::{Duration, OffsetDateTime};
 
-use super::{TlsError, provider};
+use super::{TlsError, check, provider};
 use crate::config::Domain;
 use crate::state;
 
@@ -35,6 +35,11 @@ pub(crate) struct LocalCa {
 }
 
 impl LocalCa {
+    /// Whether [`load`](Self::load) could use what is kept in `dir`, if something is.
+    pub(super) fn check(dir: &Path) -> Result<(), TlsError> {
+        whole(dir)
+    }
+
     /// The CA of `dir`, or a new one, and a leaf of it for `domain`, everything under it, and this machine.
     pub(super) fn load(dir: Option<&Path>, domain: &Domain) -> Result<(Self, CertifiedKey), TlsError> {
         let (pem, key) = match dir.map(kept).transpose()?.flatten() {
@@ -42,17 +47,27 @@ impl LocalCa {
             None => make(dir, domain)?,
         };
         let path = dir.map(|dir| dir.join("ca.pem"));
-        let bad = |why: String| TlsError::File {
-            what: "local CA",
-            path: path.clone().unwrap_or_default(),
-            why: format!("{why}; remove ca.pem and ca.key to get a new one"),
-        };
+        let bad = |why: String| broken(path.as_deref(), &why);
         let ca = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| bad(error.to_string()))?;
         let key = KeyPair::from_pem(&key).map_err(|error| bad(error.to_string()))?;
         let issuer = Issuer::from_ca_cert_der(&ca, key).map_err(|error| bad(error.to_string()))?;
         let leaf = leaf(domain, &issuer, &ca)?;
         let fingerprint = fingerprint(&ca);
         Ok((Self { pem, path, fingerprint }, leaf))
+    }
+}
+
+/// As the CA is, where there is one, it can be used.
+fn whole(dir: &Path) -> Result<(), TlsError> {
+    let Some((pem, key)) = kept(dir)? else { return Ok(()) };
+    check::is_authority(&pem, &key).map_err(|why| broken(Some(&dir.join("ca.pem")), &why))
+}
+
+fn broken(path: Option<&Path>, why: &str) -> TlsError {
+    TlsError::File {
+        what: "local CA",
+        path: path.map(Path::to_owned).unwrap_or_default(),
+        why: format!("{why}; remove ca.pem and ca.key to get a new one"),
     }
 }
 

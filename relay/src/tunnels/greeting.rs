@@ -10,7 +10,7 @@ use gantz_transport::Connection;
 use gantz_transport::control::{ControlReceiver, ControlSender, Error};
 
 use super::ticket::key_digest;
-use super::{Greeter, KeyDigest, Tunnel};
+use super::{Greeter, KeyDigest, Title, Tunnel};
 use crate::access::{Key, NotAdmitted};
 use crate::audit::Event;
 use crate::config::{RETURN_WINDOW, Rates};
@@ -44,13 +44,15 @@ impl Greeter {
                 let name = tunnel.name().clone();
                 let welcome = Welcome {
                     url: self.origin.replace('*', name.as_str()),
-                    resume: self.tickets.issue(&name, tunnel.claimed(), tunnel.access_key()),
+                    resume: self.tickets.issue(&tunnel.title(), tunnel.access_key()),
                     relay: concat!("gantz-relay/", env!("CARGO_PKG_VERSION")).to_owned(),
                     limits: control::Limits { max_body: self.limits.body },
                     lives: tunnel.lives(),
                     name,
                 };
                 tracing::info!(name = %tunnel.name(), agent = ?agent, peer = %connection.remote_address(), open = hello.policy.open, "tunnel opened");
+                // Before the agent can tell anybody its URL: its first caller waits for the certificate.
+                self.certificates.want(tunnel.name());
                 sender.send(&FromRelay::Welcome(welcome)).await?;
                 claim.keep();
                 self.audit.write(&Event::TunnelOpened {
@@ -64,6 +66,7 @@ impl Greeter {
                 Ok(Some(tunnel))
             }
             Err(refused) => {
+                self.metrics.tunnels_refused.of(refused.code.into()).inc();
                 tracing::info!(code = ?refused.code, agent = ?agent, peer = %connection.remote_address(), "agent refused");
                 self.audit.write(&Event::TunnelRefused {
                     peer: connection.remote_address(),
@@ -93,24 +96,25 @@ impl Greeter {
             None => None,
         };
         let guest = Guest { connection, hello, key, access_key: key_digest(hello.access_key.as_ref()) };
-        let resumed = hello.resume.as_ref().and_then(|ticket| self.redeem(ticket, &guest.access_key, hello));
-        if let Some(name) = resumed {
-            match self.claim_reserved(&guest, name, Right::Ticket).await {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+        let now = u64::try_from(now).unwrap_or(u64::MAX);
+        let resumed = hello.resume.as_ref().and_then(|ticket| self.redeem(ticket, &guest.access_key, hello, now));
+        if let Some(title) = resumed {
+            match self.claim_reserved(&guest, title, Right::Ticket).await {
                 // Somebody else has it since. Who wishes for no name gets another one.
                 Err(NotOpened::Claim(ClaimError::Taken(_) | ClaimError::Kept { .. } | ClaimError::Reserved(_)))
                     if hello.wanted_name.is_none() => {}
                 claimed => return claimed.map_err(NotOpened::refused),
             }
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-        let now = u64::try_from(now).unwrap_or(u64::MAX);
+        let title = |name| Title::claimed(name, now, hello.run.clone());
         if let Some(wanted) = &hello.wanted_name {
             let name = Name::parse(wanted).map_err(|error| refused(RefusalCode::InvalidName, error.to_string()))?;
-            return self.claim_reserved(&guest, (name, now), Right::First).await.map_err(NotOpened::refused);
+            return self.claim_reserved(&guest, title(name), Right::First).await.map_err(NotOpened::refused);
         }
         let mut last = NotOpened::Claim(ClaimError::Full);
         for _ in 0..RANDOM_TRIES {
-            match self.claim(&guest, (Name::random(&mut rand::rng()), now), Right::Fresh) {
+            match self.claim(&guest, title(Name::random(&mut rand::rng())), Right::Fresh) {
                 Ok(claimed) => return Ok(claimed),
                 Err(error @ (NotOpened::Claim(ClaimError::Full) | NotOpened::NotAdmitted(_))) => {
                     return Err(error.refused());
@@ -125,16 +129,16 @@ impl Greeter {
     async fn claim_reserved(
         &self,
         guest: &Guest<'_>,
-        name: (Name, u64),
+        title: Title,
         right: Right,
     ) -> Result<(Arc<Tunnel>, Right), NotOpened> {
         // What the relay has drawn is nobody's but the ticket's holder's.
-        let Some(key) = guest.key.as_ref().filter(|_| !name.0.is_drawn()) else {
-            return self.claim(guest, name, right);
+        let Some(key) = guest.key.as_ref().filter(|_| !title.name.is_drawn()) else {
+            return self.claim(guest, title, right);
         };
-        let reserved = self.directory.reserve(&name.0, key).await.map_err(NotOpened::Claim)?;
-        let wanted = name.0.clone();
-        let claimed = self.claim(guest, name, if right == Right::Ticket { right } else { reserved });
+        let reserved = self.directory.reserve(&title.name, key).await.map_err(NotOpened::Claim)?;
+        let wanted = title.name.clone();
+        let claimed = self.claim(guest, title, if right == Right::Ticket { right } else { reserved });
         // Another agent of this key may have come between: the name is the key's all the same.
         let is_the_keys = || {
             let found = self.directory.find(wanted.as_str());
@@ -146,33 +150,39 @@ impl Greeter {
         claimed
     }
 
-    fn claim(&self, guest: &Guest<'_>, name: (Name, u64), right: Right) -> Result<(Arc<Tunnel>, Right), NotOpened> {
+    fn claim(&self, guest: &Guest<'_>, title: Title, right: Right) -> Result<(Arc<Tunnel>, Right), NotOpened> {
         let seat = match (&self.keys, &guest.key) {
-            (Some(keys), Some(key)) => Some(keys.book().enter(key, &name.0, guest.connection.clone())?),
+            (Some(keys), Some(key)) => Some(keys.book().enter(key, &title.name, guest.connection.clone())?),
             _ => None,
         };
         let rate = guest.key.as_ref().and_then(|key| key.terms().rate);
         let rates = Rates { tunnel: rate.unwrap_or(self.rates.tunnel), ..self.rates };
         let (connection, policy) = (guest.connection.clone(), guest.hello.policy.clone());
         let requests = self.limits.requests;
-        let tunnel = Tunnel::new(name, guest.access_key, connection, policy, &self.unread, &rates, requests);
+        let tunnel = Tunnel::new(title, guest.access_key, connection, policy, &self.unread, &rates, requests);
         let ghost = self.directory.claim(&tunnel, right)?;
         if let Some(seat) = seat {
             tunnel.sit(seat);
         }
-        // An agent that moves closes it itself, when what was begun there has ended.
-        if let Some(ghost) = ghost.filter(|_| !guest.hello.moves) {
+        if let Some(ghost) = &ghost {
+            ghost.set_superseded();
+        }
+        // An agent that moves closes it itself, when what was begun there has ended; unless nothing gets there any more,
+        // or it is another agent's.
+        let is_own = |ghost: &Tunnel| guest.hello.run.is_none() || ghost.title().run == guest.hello.run;
+        let goes_on = |ghost: &Tunnel| guest.hello.moves && is_own(ghost) && !ghost.is_silent();
+        if let Some(ghost) = ghost.filter(|ghost| !goes_on(ghost)) {
             ghost.close(CloseCode::Replaced, "the same agent opened a newer tunnel of this name");
         }
         Ok((tunnel, right))
     }
 
-    /// The name of the agent's ticket, unless the agent now wishes for another one.
-    fn redeem(&self, ticket: &Secret, access_key: &KeyDigest, hello: &Hello) -> Option<(Name, u64)> {
-        let (name, claimed) = self.tickets.redeem(ticket, access_key)?;
+    /// What the agent's ticket entitles to, unless the agent now wishes for another name.
+    fn redeem(&self, ticket: &Secret, access_key: &KeyDigest, hello: &Hello, now: u64) -> Option<Title> {
+        let (name, claimed, shown) = self.tickets.redeem(ticket, access_key)?;
         let wishes_otherwise =
             hello.wanted_name.as_deref().is_some_and(|wanted| !wanted.eq_ignore_ascii_case(name.as_str()));
-        (!wishes_otherwise).then_some((name, claimed))
+        (!wishes_otherwise).then(|| Title::resumed(name, claimed, shown, now, hello.run.clone()))
     }
 }
 
@@ -241,6 +251,7 @@ fn unclaimed(error: &ClaimError) -> Refused {
         ClaimError::Taken(_) | ClaimError::Kept { .. } | ClaimError::Drawn(_) | ClaimError::Reserved(_) => {
             (RefusalCode::NameTaken, None)
         }
+        ClaimError::Superseded(_) => (RefusalCode::Superseded, None),
         ClaimError::NotAllowed(_) => (RefusalCode::NameNotAllowed, None),
         ClaimError::TooManyNames => (RefusalCode::QuotaReached, None),
         ClaimError::NotKept => (RefusalCode::RelayFull, Some(RETRY_FULL_SECS.into())),

@@ -15,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::moves::{Handed, Wish, Wishes};
 use super::{Greeter, session};
+use crate::listeners::Listening;
+use crate::metrics::NoTunnel;
 use crate::sources::{Place, Sources};
 
 /// Agents that have come over TCP and wait to be taken in; more are turned away.
@@ -51,11 +53,13 @@ pub(crate) struct Ways {
     pub(crate) over_tcp: mpsc::Receiver<OverTcp>,
     /// The way out: to another process.
     pub(crate) moves: Wishes,
+    /// Says that agents are taken in.
+    pub(crate) listening: Listening,
 }
 
 /// Serves agents until `stop`, then tells them, and closes what is left at `cut`.
 pub(crate) async fn serve(
-    Ways { quic, mut over_tcp, mut moves }: Ways,
+    Ways { quic, mut over_tcp, mut moves, listening }: Ways,
     greeter: Arc<Greeter>,
     stop: CancellationToken,
     cut: CancellationToken,
@@ -72,6 +76,7 @@ pub(crate) async fn serve(
         stop: stop.clone(),
         drain_secs,
     };
+    listening.open();
     loop {
         tokio::select! {
             incoming = quic.accept() => {
@@ -89,6 +94,8 @@ pub(crate) async fn serve(
                     let acceptor = acceptor.clone();
                     let connecting = async move { acceptor.accept(stream, peer).await };
                     sessions.spawn(hall.receive(connecting, peer, Some(place)));
+                } else {
+                    hall.turn_away();
                 }
             }
             Some(_) = sessions.join_next() => {}
@@ -110,7 +117,7 @@ pub(crate) async fn serve(
         }
     }
     // New agents are turned away from here on: nobody accepts them.
-    drop(over_tcp);
+    drop((over_tcp, listening));
     cut.cancelled().await;
     let reason = "the relay is shutting down";
     let (code, acceptor) = (CloseCode::ShuttingDown, acceptor);
@@ -142,6 +149,7 @@ impl Hall {
         let limits = &self.greeter.limits;
         if sessions >= limits.tunnels {
             incoming.refuse();
+            self.turn_away();
             return None;
         }
         if !incoming.is_validated() && self.shaking.load(Ordering::Relaxed) >= limits.handshakes {
@@ -152,9 +160,15 @@ impl Hall {
         let place = incoming.is_validated().then(|| self.sources.enter(incoming.remote_address().ip())).transpose();
         let Ok(place) = place else {
             incoming.refuse();
+            self.turn_away();
             return None;
         };
         Some((incoming, place))
+    }
+
+    /// Counts one that may not.
+    fn turn_away(&self) {
+        self.greeter.metrics.tunnels_refused.of(NoTunnel::TurnedAway).inc();
     }
 
     /// Runs the agent's session; its `place` here is free when it has been greeted.

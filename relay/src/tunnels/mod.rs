@@ -1,18 +1,22 @@
 //! The agents' side: accepts QUIC connections, greets agents, and keeps each tunnel's control stream.
 
+mod figures;
 mod greeting;
 mod listener;
 mod moves;
 mod pulse;
 mod session;
 mod ticket;
+mod title;
 mod tokens;
 mod tunnel;
 mod unread;
 
+pub(crate) use figures::Figures;
 pub(crate) use listener::{Door, OverTcp, Ways, door, serve};
 pub(crate) use moves::{Moves, Roster, moves};
 pub(crate) use ticket::{KeyDigest, Tickets, rotate as rotate_tickets};
+pub(crate) use title::{Standing, Title};
 pub(crate) use tokens::{Admission, Token};
 pub(crate) use tunnel::{OpenError, Stream, Tunnel};
 pub(crate) use unread::{AllUnread, Unread};
@@ -23,8 +27,10 @@ use crate::access::Keys;
 use crate::audit::Log;
 use crate::config::{Limits, Rates};
 use crate::directory::{Departure, Directory};
+use crate::metrics::Metrics;
 use crate::rates::PerSource;
 use crate::sources::Sources;
+use crate::tls::Current;
 
 /// What greeting an agent needs to know.
 pub(crate) struct Greeter {
@@ -47,8 +53,12 @@ pub(crate) struct Greeter {
     pub(crate) changes: PerSource,
     /// The tunnels that are open.
     pub(crate) roster: Roster,
+    /// What callers are shown: a name may need a certificate of its own.
+    pub(crate) certificates: Arc<Current>,
     /// Where it is written down who came.
     pub(crate) audit: Log,
+    /// Where it is counted.
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Greeter {

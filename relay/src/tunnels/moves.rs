@@ -9,7 +9,7 @@ use gantz_transport::quic;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::Tunnel;
+use super::{Figures, Tunnel};
 
 /// The tunnels that are open now.
 #[derive(Default)]
@@ -22,6 +22,8 @@ pub(crate) struct Roster {
 #[derive(Default)]
 struct Open {
     tunnels: HashMap<u64, Arc<Tunnel>>,
+    /// What QUIC has counted of those that were.
+    past: Figures,
     leave: CancellationToken,
 }
 
@@ -48,6 +50,12 @@ impl Roster {
         self.greeted.subscribe()
     }
 
+    /// Those that are open now, and what QUIC has counted of those that were before.
+    pub(crate) fn look(&self) -> (Vec<Arc<Tunnel>>, Figures) {
+        let open = self.open();
+        (open.tunnels.values().cloned().collect(), open.past)
+    }
+
     /// The paths of those that can move.
     pub(super) fn paths(&self) -> Vec<quic::Path> {
         self.open().tunnels.values().filter_map(|tunnel| tunnel.path()).collect()
@@ -65,7 +73,10 @@ impl Roster {
 
 impl Drop for Listed<'_> {
     fn drop(&mut self) {
-        self.roster.open().tunnels.remove(&self.id);
+        let mut open = self.roster.open();
+        if let Some(stats) = open.tunnels.remove(&self.id).and_then(|tunnel| tunnel.quic()) {
+            open.past += stats;
+        }
     }
 }
 

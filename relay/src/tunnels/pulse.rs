@@ -6,30 +6,31 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A request has brought no packet of the agent's in so long, not even that it was received: the agent seems to be gone.
-/// Three round trips of the slowest links.
+/// A request has brought no acknowledgement of the agent's in so long: the agent seems to be gone, or the way to it. Three
+/// round trips of the slowest links.
 pub(crate) const SILENCE: Duration = Duration::from_secs(2);
 
 /// See the module's head.
 #[derive(Debug, Default)]
 pub(super) struct Pulse {
-    /// Of the oldest request since which nothing was received: how many packets had been, and when it was sent.
+    /// Of the oldest request since which nothing was acknowledged: how many acknowledgements there had been, and when it
+    /// was sent.
     waiting: Mutex<Option<(u64, Instant)>>,
 }
 
 impl Pulse {
-    /// A request is sent, after so many packets were received.
-    pub(super) fn sent(&self, received: u64) {
+    /// A request is sent, after so many acknowledgements have come.
+    pub(super) fn sent(&self, acknowledgements: u64) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.is_none_or(|(before, _)| before != received) {
-            *waiting = Some((received, Instant::now()));
+        if waiting.is_none_or(|(before, _)| before != acknowledgements) {
+            *waiting = Some((acknowledgements, Instant::now()));
         }
     }
 
-    /// Whether, now that so many packets were received, an answer is overdue.
-    pub(super) fn is_silent(&self, received: u64) -> bool {
+    /// Whether, now that so many acknowledgements have come, another one is overdue.
+    pub(super) fn is_silent(&self, acknowledgements: u64) -> bool {
         let waiting = *self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.is_some_and(|(before, since)| before == received && since.elapsed() >= SILENCE)
+        waiting.is_some_and(|(before, since)| before == acknowledgements && since.elapsed() >= SILENCE)
     }
 }
 
@@ -48,7 +49,7 @@ mod tests {
         pulse.sent(7);
         tokio::time::advance(SILENCE / 2).await;
         assert!(pulse.is_silent(7), "the first question counts");
-        assert!(!pulse.is_silent(8), "a packet has come");
+        assert!(!pulse.is_silent(8), "it is acknowledged");
         pulse.sent(8);
         assert!(!pulse.is_silent(8));
         tokio::time::advance(SILENCE).await;

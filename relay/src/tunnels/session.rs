@@ -16,6 +16,7 @@ use super::{Greeter, Tunnel};
 use crate::audit::Event;
 use crate::config::CLOCK_LOOK;
 use crate::directory::Departure;
+use crate::metrics::{Closed, NoTunnel};
 use crate::sources::Place;
 
 /// Changes of tokens are counted for all tunnels of a source together: each connection is a tunnel of its own.
@@ -39,6 +40,7 @@ pub(super) async fn run(
         return;
     };
 
+    greeter.metrics.tunnels_opened.inc();
     let listed = greeter.roster.enter(&tunnel);
     let ended = tokio::select! {
         // First what the agent has said: a goodbye can come together with the connection's end.
@@ -49,13 +51,13 @@ pub(super) async fn run(
     };
     // The control stream has told of the end of its connection, and that has told why.
     let ended = match (ended, connection.closed().now_or_never()) {
-        (Ended::Away(_), Some(lost)) => Ended::of(&lost),
+        (Ended::Away(..), Some(lost)) => Ended::of(&lost),
         (ended, _) => ended,
     };
     match &ended {
         Ended::Goodbye => connection.close(CloseCode::Done, "goodbye"),
         Ended::Protocol(error) => connection.close(CloseCode::Protocol, error),
-        Ended::Away(_) => {}
+        Ended::Away(..) => {}
         Ended::Stopping => {
             // Whether the agent hears it or not, the connection ends with the listener.
             if let Err(error) = sender.send(&FromRelay::Draining { deadline_secs: drain_secs }).await {
@@ -65,6 +67,7 @@ pub(super) async fn run(
         }
     }
     drop((place, listed));
+    greeter.metrics.tunnels_closed.of(ended.reason()).inc();
     greeter.release(&tunnel, if matches!(ended, Ended::Goodbye) { Departure::Goodbye } else { Departure::Away });
     let (name, source) = (tunnel.name().as_str(), tunnel.network());
     greeter.audit.write(&Event::TunnelClosed { name, reason: &ended.to_string(), source });
@@ -92,9 +95,13 @@ async fn shake_hands(
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => {
             tracing::debug!(%peer, %error, "agent's handshake failed");
+            greeter.metrics.tunnels_refused.of(NoTunnel::Handshake).inc();
             return None;
         }
-        Err(_) => return None,
+        Err(_) => {
+            greeter.metrics.tunnels_refused.of(NoTunnel::Handshake).inc();
+            return None;
+        }
     };
     let place = greeter.sources.enter(connection.remote_address().ip()).ok();
     let greeting = async {
@@ -116,6 +123,10 @@ async fn shake_hands(
         Ok(Err(error)) => (CloseCode::Protocol, error.to_string()),
         Err(_) => (CloseCode::HandshakeTimeout, "no hello in time".to_owned()),
     };
+    // Who was refused is counted by why.
+    if code != CloseCode::Refused {
+        greeter.metrics.tunnels_refused.of(NoTunnel::Protocol).inc();
+    }
     tracing::info!(%peer, reason, "agent turned away");
     connection.close(code, &reason);
     None
@@ -126,7 +137,7 @@ async fn shake_hands(
 enum Ended {
     Goodbye,
     Protocol(String),
-    Away(String),
+    Away(Closed, String),
     Stopping,
 }
 
@@ -136,7 +147,22 @@ impl Ended {
         match lost {
             // Without the word it is only a connection that was dropped: that has the same code.
             Lost::Closed { code: Some(CloseCode::Done), reason } if reason == "goodbye" => Self::Goodbye,
-            other => Self::Away(other.to_string()),
+            other => Self::Away(other.into(), other.to_string()),
+        }
+    }
+
+    /// The control stream broke off.
+    fn cut_off(error: &Error) -> Self {
+        Self::Away(Closed::Broken, error.to_string())
+    }
+
+    /// As it is counted.
+    fn reason(&self) -> Closed {
+        match self {
+            Self::Goodbye => Closed::Goodbye,
+            Self::Protocol(_) => Closed::Protocol,
+            Self::Away(reason, _) => *reason,
+            Self::Stopping => Closed::Shutdown,
         }
     }
 }
@@ -146,7 +172,7 @@ impl std::fmt::Display for Ended {
         match self {
             Self::Goodbye => f.write_str("goodbye"),
             Self::Protocol(error) => write!(f, "protocol error: {error}"),
-            Self::Away(lost) => f.write_str(lost),
+            Self::Away(_, lost) => f.write_str(lost),
             Self::Stopping => f.write_str("relay stops"),
         }
     }
@@ -169,15 +195,15 @@ async fn converse(
                 is_told = true;
                 match sender.send(&FromRelay::Draining { deadline_secs: drain_secs }).await {
                     Ok(()) => continue,
-                    Err(error) => return Ended::Away(error.to_string()),
+                    Err(error) => return Ended::cut_off(&error),
                 }
             }
             // An error would be the end of the relay.
             Ok(()) = renewed.changed() => {
-                let resume = greeter.tickets.issue(tunnel.name(), tunnel.claimed(), tunnel.access_key());
+                let resume = greeter.tickets.issue(&tunnel.title(), tunnel.access_key());
                 match sender.send(&FromRelay::Ticket { resume }).await {
                     Ok(()) => continue,
-                    Err(error) => return Ended::Away(error.to_string()),
+                    Err(error) => return Ended::cut_off(&error),
                 }
             }
         };
@@ -202,7 +228,7 @@ async fn converse(
         };
         match answered {
             Ok(()) => {}
-            Err(error @ (Error::Read(_) | Error::Write(_))) => return Ended::Away(error.to_string()),
+            Err(error @ (Error::Read(_) | Error::Write(_))) => return Ended::cut_off(&error),
             Err(error) => return Ended::Protocol(error.to_string()),
         }
     }

@@ -1,11 +1,12 @@
 //! Resume tickets: the relay's own word, by HMAC-SHA-256, that a name is its holder's. They need no database; whoever
 //! has the key of the state folder can check them.
 //!
-//! Layout, then base64url: version (1), claimed (8, milliseconds since 1970), name length (1), name, access key digest
-//! (32, zero without one), tag (32).
+//! Layout, then base64url: version (1), claimed (8, milliseconds since 1970), issued (8, likewise), name length (1), name,
+//! access key digest (32, zero without one), tag (32).
 //!
 //! All tickets of a holder have the time at which the name was first claimed, so that a name that was given up and then
-//! claimed by somebody else is not brought back by a ticket of before.
+//! claimed by somebody else is not brought back by a ticket of before. When each was issued tells them apart: see
+//! [`Title`].
 
 use std::path::Path;
 
@@ -18,10 +19,11 @@ use gantz_shared::control::Secret;
 use gantz_shared::name::Name;
 use tokio::sync::watch;
 
+use super::Title;
 use crate::config::FILE_POLL;
 use crate::state::{self, StateError};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const TAG_LEN: usize = 32;
 
 /// The file of the key that signs, and of the one before it, whose tickets are still good.
@@ -118,20 +120,23 @@ impl Tickets {
         self.renewed.subscribe()
     }
 
-    /// A ticket for `name`, claimed then, good only together with the same access key.
-    pub(crate) fn issue(&self, name: &Name, claimed: u64, access_key: &KeyDigest) -> Secret {
+    /// A ticket of this title, good only together with the same access key.
+    pub(crate) fn issue(&self, title: &Title, access_key: &KeyDigest) -> Secret {
+        let name = title.name.as_str();
         let mut ticket = vec![VERSION];
-        ticket.extend_from_slice(&claimed.to_be_bytes());
-        ticket.push(name.as_str().len() as u8);
-        ticket.extend_from_slice(name.as_str().as_bytes());
+        ticket.extend_from_slice(&title.claimed.to_be_bytes());
+        ticket.extend_from_slice(&title.issued.to_be_bytes());
+        ticket.push(name.len() as u8);
+        ticket.extend_from_slice(name.as_bytes());
         ticket.extend_from_slice(access_key);
         let tag = hmac::sign(&self.keys.load().signs, &ticket);
         ticket.extend_from_slice(tag.as_ref());
         Secret::new(URL_SAFE_NO_PAD.encode(ticket))
     }
 
-    /// The name of a ticket that this relay issued to the holder of the access key, and when it was claimed.
-    pub(crate) fn redeem(&self, ticket: &Secret, access_key: &KeyDigest) -> Option<(Name, u64)> {
+    /// The name of a ticket that this relay issued to the holder of the access key, when it was claimed, and when the
+    /// ticket was issued.
+    pub(crate) fn redeem(&self, ticket: &Secret, access_key: &KeyDigest) -> Option<(Name, u64, u64)> {
         let ticket = URL_SAFE_NO_PAD.decode(ticket.reveal()).ok()?;
         let (body, tag) = ticket.split_at_checked(ticket.len().checked_sub(TAG_LEN)?)?;
         let keys = self.keys.load();
@@ -140,12 +145,14 @@ impl Tickets {
             return None;
         }
         let (claimed, rest) = body.strip_prefix(&[VERSION])?.split_first_chunk()?;
+        let (issued, rest) = rest.split_first_chunk()?;
         let (len, rest) = rest.split_first()?;
         let (name, key) = rest.split_at_checked(usize::from(*len))?;
         if key != access_key {
             return None;
         }
-        Some((Name::parse(std::str::from_utf8(name).ok()?).ok()?, u64::from_be_bytes(*claimed)))
+        let name = Name::parse(std::str::from_utf8(name).ok()?).ok()?;
+        Some((name, u64::from_be_bytes(*claimed), u64::from_be_bytes(*issued)))
     }
 }
 
@@ -153,8 +160,14 @@ impl Tickets {
 mod tests {
     use super::*;
 
-    fn name() -> Name {
-        Name::parse("my-tools").unwrap()
+    fn title() -> Title {
+        let name = Name::parse("my-tools").unwrap();
+        Title { name, claimed: 7, shown: 8, issued: 9, run: None }
+    }
+
+    /// What a ticket of it tells.
+    fn told() -> Option<(Name, u64, u64)> {
+        Some((title().name, 7, 9))
     }
 
     #[test]
@@ -163,8 +176,8 @@ mod tests {
         assert!(!was_kept);
         let [key, other, none] =
             [Some("gzk_a"), Some("gzk_b"), None].map(|key| key_digest(key.map(|key| Secret::new(key.into())).as_ref()));
-        let ticket = tickets.issue(&name(), 7, &key);
-        assert_eq!(tickets.redeem(&ticket, &key), Some((name(), 7)));
+        let ticket = tickets.issue(&title(), &key);
+        assert_eq!(tickets.redeem(&ticket, &key), told());
         assert_eq!(tickets.redeem(&ticket, &none), None);
         assert_eq!(tickets.redeem(&ticket, &other), None);
         assert_eq!(Tickets::load(None).unwrap().0.redeem(&ticket, &key), None);
@@ -180,16 +193,16 @@ mod tests {
         let key = key_digest(None);
         assert!(!rotate(dir.path()).unwrap(), "nothing to rotate");
         let (first, _) = load();
-        let ticket = first.issue(&name(), 7, &key);
+        let ticket = first.issue(&title(), &key);
         assert!(rotate(dir.path()).unwrap());
         let (second, was_kept) = load();
         assert!(was_kept);
-        assert_eq!(second.redeem(&ticket, &key), Some((name(), 7)));
-        let newer = second.issue(&name(), 7, &key);
+        assert_eq!(second.redeem(&ticket, &key), told());
+        let newer = second.issue(&title(), &key);
         assert_eq!(first.redeem(&newer, &key), None);
         assert!(rotate(dir.path()).unwrap());
         let (third, _) = load();
         assert_eq!(third.redeem(&ticket, &key), None);
-        assert_eq!(third.redeem(&newer, &key), Some((name(), 7)));
+        assert_eq!(third.redeem(&newer, &key), told());
     }
 }

@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use gantz_shared::control::{Policy, TokenEntry, TokenLife};
-use gantz_shared::limits::OPEN_STREAM_DEADLINE;
+use gantz_shared::limits::{KEEP_ALIVE_INTERVAL, OPEN_STREAM_DEADLINE};
 use gantz_shared::name::Name;
 use gantz_shared::reset::CloseCode;
 use gantz_shared::wire::Direction;
-use gantz_transport::{Connection, Dropped, FrameReader, FrameWriter, Lost};
+use gantz_transport::{Connection, Dropped, FrameReader, FrameWriter, Heard, Lost};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::pulse::Pulse;
+use super::pulse::{Pulse, SILENCE};
 use super::tokens::{Admission, Tokens};
-use super::{AllUnread, KeyDigest, Unread};
+use super::{AllUnread, KeyDigest, Title, Unread};
 use crate::access::Seat;
 use crate::config::Rates;
 use crate::rates::Bucket;
@@ -29,8 +29,9 @@ const LISTEN: Duration = Duration::from_millis(50);
 /// See the module's head.
 pub(crate) struct Tunnel {
     id: u64,
-    name: Name,
-    claimed: u64,
+    title: Title,
+    /// As in its title, but for a name that had become free meanwhile.
+    claimed: AtomicU64,
     access_key: KeyDigest,
     network: IpAddr,
     connection: Connection,
@@ -44,6 +45,8 @@ pub(crate) struct Tunnel {
     /// Requests that may still be in flight.
     places: Arc<Semaphore>,
     unread: Arc<Unread>,
+    /// Another tunnel has its name now.
+    superseded: CancellationToken,
     ended: CancellationToken,
     /// Among the tunnels of its access key.
     seat: Mutex<Option<Seat>>,
@@ -70,7 +73,7 @@ pub(crate) enum OpenError {
 
 impl Tunnel {
     pub(crate) fn new(
-        (name, claimed): (Name, u64),
+        title: Title,
         access_key: KeyDigest,
         connection: Connection,
         policy: Policy,
@@ -82,8 +85,8 @@ impl Tunnel {
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         Arc::new(Self {
             id,
-            name,
-            claimed,
+            claimed: AtomicU64::new(title.claimed),
+            title,
             access_key,
             network: network(connection.remote_address().ip()),
             unread: Arc::new(Unread::new(unread, id, connection.clone())),
@@ -95,6 +98,7 @@ impl Tunnel {
             token_rate: rates.token,
             bucket: Bucket::new(rates.tunnel),
             places: Arc::new(Semaphore::new(max_requests)),
+            superseded: CancellationToken::new(),
             ended: CancellationToken::new(),
             seat: Mutex::default(),
         })
@@ -105,19 +109,28 @@ impl Tunnel {
         self.connection.path()
     }
 
+    /// What QUIC has counted of it; none over TCP.
+    pub(crate) fn quic(&self) -> Option<gantz_transport::quic::Stats> {
+        self.connection.quic_stats()
+    }
+
     /// Tells two tunnels of one name apart.
     pub(crate) fn id(&self) -> u64 {
         self.id
     }
 
     pub(crate) fn name(&self) -> &Name {
-        &self.name
+        &self.title.name
     }
 
-    /// When its holder first claimed the name, milliseconds since 1970: the same for all that the holder opens with its
-    /// tickets.
-    pub(crate) fn claimed(&self) -> u64 {
-        self.claimed
+    /// By what it holds its name.
+    pub(crate) fn title(&self) -> Title {
+        Title { claimed: self.claimed.load(Ordering::Relaxed), ..self.title.clone() }
+    }
+
+    /// Its name had become free: from now on it is as if it was claimed only with this tunnel.
+    pub(crate) fn claim_anew(&self) {
+        self.claimed.store(self.title.issued, Ordering::Relaxed);
     }
 
     /// Which access key its holder has.
@@ -176,12 +189,31 @@ impl Tunnel {
 
     /// Whether the agent seems to be gone, though its tunnel is still there.
     pub(crate) fn is_silent(&self) -> bool {
-        self.connection.received().is_some_and(|received| self.pulse.is_silent(received))
+        match self.connection.heard() {
+            Heard::Quic { acknowledgements, .. } => self.pulse.is_silent(acknowledgements),
+            Heard::Tcp(quiet) => quiet >= KEEP_ALIVE_INTERVAL + SILENCE,
+        }
     }
 
-    /// Waits until the agent is heard again, or the tunnel has ended. Cancel-safe.
+    /// Waits until the agent is heard again, here or in another tunnel of its name, or the tunnel has ended. Cancel-safe.
     pub(crate) async fn heard(&self) {
-        while self.is_silent() && tokio::time::timeout(LISTEN, self.ended()).await.is_err() {}
+        while self.is_silent() {
+            tokio::select! {
+                () = self.ended.cancelled() => return,
+                () = self.superseded.cancelled() => return,
+                () = tokio::time::sleep(LISTEN) => {}
+            }
+        }
+    }
+
+    /// Another tunnel has its name now.
+    pub(crate) fn is_superseded(&self) -> bool {
+        self.superseded.is_cancelled()
+    }
+
+    /// To be said when another tunnel has got its name.
+    pub(crate) fn set_superseded(&self) {
+        self.superseded.cancel();
     }
 
     /// Opens a request stream.
@@ -190,8 +222,8 @@ impl Tunnel {
             let place = self.places.clone().acquire_owned().await.map_err(|_| OpenError::Busy)?;
             let (send, recv) = self.connection.open(Dropped::CALLER).await?;
             // Whatever becomes of the stream, its first packet is one that the agent acknowledges (RFC 9000 §13.2).
-            if let Some(received) = self.connection.received() {
-                self.pulse.sent(received);
+            if let Heard::Quic { acknowledgements, .. } = self.connection.heard() {
+                self.pulse.sent(acknowledgements);
             }
             let (writer, reader) = (FrameWriter::new(send), FrameReader::new(recv, Direction::Response));
             Ok(Stream { writer, reader, place })

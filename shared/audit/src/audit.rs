@@ -97,6 +97,12 @@ impl Audit {
         }
     }
 
+    /// How many events were lost since the start.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.0.as_ref().map_or(0, |queue| queue.lost())
+    }
+
     /// Whether what is written goes anywhere: asked before work is done for an event and nothing else.
     #[must_use]
     pub fn is_on(&self) -> bool {

@@ -5,7 +5,6 @@ use std::io::{self, IsTerminal};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, ValueEnum};
 use gantz_shared::failure::{Exit, Failure};
-use serde::Deserialize;
 use tracing::Metadata;
 use tracing_subscriber::filter::{Directive, FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
@@ -30,8 +29,7 @@ const ALIKE: f64 = 0.85;
 const INDISCREET: [(&str, LevelFilter); 1] = [("rmcp", LevelFilter::INFO)];
 
 /// How logs are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[allow(missing_docs, reason = "a doc is what --help prints, and these speak for themselves")]
 pub enum LogFormat {
     Text,
@@ -67,6 +65,14 @@ impl Logs {
         let discreet = filter_fn(|event| !is_indiscreet(event)).with_max_level_hint(LevelFilter::TRACE);
         tracing_subscriber::registry().with(logs.with_filter(filter.and(discreet))).init();
         Ok(())
+    }
+
+    /// Whether [`init`](Self::init) would.
+    ///
+    /// # Errors
+    /// The variable holds no filter.
+    pub fn check(self) -> Result<(), Failure> {
+        self.filter().map(drop)
     }
 
     fn filter(self) -> Result<EnvFilter, Failure> {
@@ -131,7 +137,6 @@ pub fn level(verbose: u8) -> Result<u8, String> {
 /// # Errors
 /// As [`level`].
 pub(crate) fn check_level(matches: &ArgMatches) -> Result<(), Failure> {
-    let Some((_, matches)) = matches.subcommand() else { return Ok(()) };
     // Not every command logs.
     let Ok(Some(verbose)) = matches.try_get_one::<u8>("verbose") else { return Ok(()) };
     if matches.value_source("verbose") != Some(ValueSource::EnvVariable) {

@@ -7,7 +7,7 @@ use gantz_shared::limits::IDLE_TIMEOUT;
 use gantz_shared::reset::{CloseCode, StreamCode};
 
 use crate::stream::{RecvHalf, SendHalf};
-use crate::{RecvStream, SendStream, quic, tcp};
+use crate::{Heard, RecvStream, SendStream, quic, tcp};
 
 /// An open connection. Clones share it; it closes when the last one is dropped, and the last of its streams.
 #[derive(Debug, Clone)]
@@ -110,11 +110,20 @@ impl Connection {
         }
     }
 
-    /// How many UDP packets of the peer's have come, as long as it exists; none over TCP, where the system counts.
+    /// What tells whether the peer still answers.
     #[must_use]
-    pub fn received(&self) -> Option<u64> {
+    pub fn heard(&self) -> Heard {
         match &self.0 {
-            Carrier::Quic(link) => Some(link.received()),
+            Carrier::Quic(link) => link.heard(),
+            Carrier::Tcp(link) => Heard::Tcp(link.quiet_for()),
+        }
+    }
+
+    /// What QUIC has counted since the connection began; none over TCP, where the system counts.
+    #[must_use]
+    pub fn quic_stats(&self) -> Option<quic::Stats> {
+        match &self.0 {
+            Carrier::Quic(link) => Some(link.stats()),
             Carrier::Tcp(_) => None,
         }
     }

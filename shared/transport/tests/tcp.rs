@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use common::{NAME, Pair, pattern, read, tls, within};
+use common::{NAME, Pair, read, tls, within};
 use gantz_shared::limits::{HANDSHAKE_DEADLINE, SEND_WINDOW};
 use gantz_shared::reset::CloseCode;
 use gantz_transport::{ConnectError, Dropped, Lost, tcp};

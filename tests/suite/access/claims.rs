@@ -33,6 +33,7 @@ async fn claim(connection: Connection, key: &Key) -> Result<Held, Refused> {
         wanted_name: Some(NAME.into()),
         resume: None,
         moves: false,
+        run: None,
         policy: Policy::default(),
     };
     sender.send(&FromAgent::Hello(hello)).await.unwrap();

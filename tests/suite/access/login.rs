@@ -7,18 +7,23 @@ use crate::process::Cli;
 use crate::{Folder, Key, Relay, Run, gantz};
 
 /// A user's home.
-struct User(Folder);
+pub(crate) struct User(Folder);
 
 impl User {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Folder::new())
     }
 
-    fn types(&self, command: &str) -> Cli {
+    pub(crate) fn types(&self, command: &str) -> Cli {
         gantz(command).within(&self.0)
     }
 
-    fn file(&self) -> PathBuf {
+    /// The folder that it is in.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.0.path().to_owned()
+    }
+
+    pub(crate) fn file(&self) -> PathBuf {
         self.0.path().join("config/gantz/relays.json")
     }
 
@@ -31,7 +36,7 @@ impl User {
 }
 
 /// What the first start has said.
-async fn first(relay: &mut Relay) -> (Key, String) {
+pub(crate) async fn first(relay: &mut Relay) -> (Key, String) {
     let line = relay.running.stdout.line("gantz login").await;
     let after = |flag: &str| line.split_once(flag).unwrap().1.split(' ').next().unwrap().to_owned();
     (Key { id: String::new(), secret: after("--key ") }, after("--fingerprint "))
@@ -153,4 +158,47 @@ async fn a_file_that_others_can_read_is_not_used() {
     let ended = user.types("run --auth --demo").end().await;
     assert_eq!(ended.code(), Some(1), "{ended}");
     assert!(ended.stderr.contains("others may read it"), "{ended}");
+}
+
+/// Types `$TYPED` at a terminal as soon as that shows nothing any more; on stdout is what it has shown, and how the command
+/// ended.
+const TYPED: &str = r#"exec python3 - "$@" <<'END'
+import os, pty, select, sys, termios
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+seen = b""
+def read_until(marker):
+    global seen
+    while marker not in seen:
+        ready, _, _ = select.select([terminal], [], [], 30)
+        if not ready:
+            sys.exit("nothing came: %r" % seen)
+        try:
+            seen += os.read(terminal, 4096)
+        except OSError:
+            return
+read_until(b"Access Key")
+while termios.tcgetattr(terminal)[3] & termios.ECHO:
+    select.select([], [], [], 0.01)
+os.write(terminal, os.environ["TYPED"].encode())
+read_until(b"never comes, so to the end")
+_, status = os.waitpid(pid, 0)
+print(seen.decode())
+print("END", os.waitstatus_to_exitcode(status))
+END"#;
+
+#[tokio::test]
+async fn a_key_that_is_typed_is_not_shown() {
+    let mut relay = Relay::start().await;
+    let (key, fingerprint) = first(&mut relay).await;
+    let user = User::new();
+    let login = format!("login 127.0.0.1:{} --fingerprint {fingerprint}", relay.port);
+    let ended = user.types(&login).env("TYPED", &format!("{}\r", key.secret)).script(TYPED).end().await;
+    assert!(ended.stdout.contains("END 0") && ended.stdout.contains("logged in to"), "{ended}");
+    assert!(!ended.to_string().contains(&key.secret[4..]), "{ended}");
+    assert!(std::fs::read_to_string(user.file()).unwrap().contains(&key.secret));
+    // Ctrl-C.
+    let ended = user.types(&login).env("TYPED", "half a key\x03").script(TYPED).end().await;
+    assert!(ended.stdout.contains("END 130") && !ended.stdout.contains("half"), "{ended}");
 }

@@ -5,6 +5,7 @@ mod admin;
 mod claims;
 mod first_start;
 mod full_disk;
+mod keyring;
 mod lives;
 mod login;
 mod names;

@@ -54,6 +54,7 @@ pub(crate) async fn claim(connection: Connection, name: Option<&str>) -> Result<
         wanted_name: name.map(str::to_owned),
         resume: None,
         moves: false,
+        run: None,
         policy: world::policy(&canary::token()),
     };
     sender.send(&FromAgent::Hello(hello)).await.unwrap();

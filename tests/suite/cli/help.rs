@@ -17,6 +17,7 @@ async fn relay_help() {
     assert_screen!("help_relay", gantz_relay("--help").screen(0).await);
     assert_screen!("help_relay_serve", gantz_relay("serve --help").screen(0).await);
     assert_screen!("help_relay_key", gantz_relay("key --help").screen(0).await);
+    assert_screen!("help_relay_config", gantz_relay("config --help").screen(0).await);
     assert_screen!("help_relay_key_add", gantz_relay("key add -h").screen(0).await);
     assert_screen!("help_relay_names", gantz_relay("names --help").screen(0).await);
 }
@@ -44,7 +45,11 @@ fn flags(help: &str) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn every_flag_has_its_environment_variable() {
-    for (cli, prefix, least) in [(gantz("run --help"), "GANTZ", 18), (gantz_relay("serve --help"), "GANTZ_RELAY", 17)] {
+    for (cli, prefix, least) in [
+        (gantz("run --help"), "GANTZ", 18),
+        (gantz_relay("serve --help"), "GANTZ_RELAY", 17),
+        (gantz_relay("config check --help"), "GANTZ_RELAY", 17),
+    ] {
         let flags = flags(&cli.end().await.stdout);
         assert!(flags.len() >= least, "{flags:#?}");
         for (flag, text) in flags {

@@ -5,6 +5,7 @@
 mod bad_input;
 mod call_log;
 mod closed_output;
+mod config_check;
 mod config_file;
 mod contradictions;
 mod first_minute;
@@ -17,6 +18,7 @@ mod precedence;
 mod process;
 mod reaching_the_relay;
 mod relay_bad_input;
+mod relay_file;
 mod relay_killed;
 mod relay_process;
 mod screens;

@@ -45,6 +45,12 @@ async fn bad_settings_of_acme() {
         "--acme-email relay.test",
         "--acme-dns-listen 53",
         "--acme-hook ./hook --acme-dns-zone acme.example",
+        "--acme-challenge http-01",
+        "--acme-challenge tls-alpn --acme-hook ./hook",
+        "--acme-challenge http --acme-dns-listen 127.0.0.1:53",
+        "--acme-challenge http --listen 127.0.0.1:0",
+        "--acme-challenge tls-alpn --acme-names-per-week 0",
+        "--acme-names-per-week 10",
     ];
     let commands: Vec<String> = bad.iter().map(|flags| format!("{serve} {flags}")).collect();
     let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
@@ -100,6 +106,23 @@ async fn files_that_nobody_would_read_are_not_passed_over() {
     all.push(beaten.screen(2).await);
     assert_screen!("files_without_use", all.join("\n\n"));
     let mut running = serve("--tls off --state-dir state").env("GANTZ_RELAY_TLS_CERT", "cert.pem").start();
+    running.stderr.line("relay serves").await;
+}
+
+#[tokio::test]
+async fn settings_of_acme_that_nobody_would_use_are_not_passed_over() {
+    let mut all = Vec::new();
+    for flags in ["--tls off --acme-email operator@relay.test", "--tls self-signed --acme-challenge http"] {
+        all.push(serve(flags).screen(2).await);
+    }
+    let variables = serve("").env("GANTZ_RELAY_TLS", "off").env("GANTZ_RELAY_ACME_DIRECTORY", "staging").end().await;
+    assert_eq!(variables.code(), Some(2), "{variables}");
+    all.push(variables.to_string());
+    // A flag beats the environment: settings that are heard first are used, and need a listener here.
+    let beaten = serve("--acme-challenge http").env("GANTZ_RELAY_TLS", "off").env("GANTZ_RELAY_ACME_HOOK", "./hook");
+    all.push(beaten.screen(2).await);
+    assert_screen!("acme_without_use", all.join("\n\n"));
+    let mut running = serve("--tls off --state-dir state").env("GANTZ_RELAY_ACME_CHALLENGE", "http").start();
     running.stderr.line("relay serves").await;
 }
 

@@ -34,6 +34,7 @@ impl Twin {
             wanted_name: Some(NAME.into()),
             resume: Some(resume),
             moves: false,
+            run: None,
             policy: Policy { open: true, ..Policy::default() },
         };
         sender.send(&FromAgent::Hello(hello)).await.unwrap();

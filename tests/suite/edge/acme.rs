@@ -26,6 +26,7 @@ use super::raw_agent::{data, head, hello};
 #[path = "../../../relay/acme/tests/pebble/authority.rs"]
 #[allow(dead_code, reason = "the suite that it belongs to has a use for all of it")]
 mod authority;
+mod by_name;
 
 use authority::{Options, Pebble, free_port, local};
 
@@ -38,15 +39,18 @@ struct Serving {
 
 /// The real relay with this folder, and what it logs.
 fn serve(folder: &Path, pebble: &Pebble, dns: SocketAddr) -> Serving {
+    start(folder, pebble, lasting_port(), &[format!("--acme-dns-listen={dns}")])
+}
+
+fn start(folder: &Path, pebble: &Pebble, port: u16, more: &[String]) -> Serving {
     let ca = folder.join("authority.pem");
     std::fs::write(&ca, pem(&pebble.own.ca)).unwrap();
-    let port = lasting_port();
     let mut child = Command::new(binaries::gantz_relay())
         .args(["serve", "--domain", DOMAIN, "--access", "open", "--tls", "acme", "--admin-listen=127.0.0.1:0"])
         .arg(format!("--listen=127.0.0.1:{port}"))
         .arg(format!("--acme-directory={}", pebble.directory()))
         .arg(format!("--acme-ca={}", ca.display()))
-        .arg(format!("--acme-dns-listen={dns}"))
+        .args(more)
         .arg("--acme-email=operator@relay.test")
         .arg(format!("--state-dir={}", folder.join("state").display()))
         .env_clear()

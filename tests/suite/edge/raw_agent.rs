@@ -44,6 +44,7 @@ pub(crate) fn hello() -> Hello {
         wanted_name: None,
         resume: None,
         moves: false,
+        run: Some("this one".to_owned()),
         policy: Policy { open: true, ..Policy::default() },
     }
 }

@@ -9,6 +9,28 @@ use crate::trouble::Trouble;
 
 /// Opens the account. A new one agrees to the certificate authority's terms of service.
 pub(crate) async fn open(settings: &Settings, store: &Store, client: &Client) -> Result<Account, Trouble> {
+    let _alone = store.accounts().await;
+    open_alone(settings, store, client).await
+}
+
+/// A new account in place of one that the certificate authority does not know any more; or the one by which another order
+/// has replaced it meanwhile.
+pub(super) async fn replace(
+    unknown: &Account,
+    settings: &Settings,
+    store: &Store,
+    client: &Client,
+) -> Result<Account, Trouble> {
+    let _alone = store.accounts().await;
+    let kept = open_alone(settings, store, client).await?;
+    if kept.id() != unknown.id() {
+        return Ok(kept);
+    }
+    store.set_account_aside()?;
+    open_alone(settings, store, client).await
+}
+
+async fn open_alone(settings: &Settings, store: &Store, client: &Client) -> Result<Account, Trouble> {
     match store.account()? {
         Kept::Good(credentials) => {
             let builder = Account::builder_with_http(client.boxed());

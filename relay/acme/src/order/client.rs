@@ -25,7 +25,7 @@ use crate::trouble::Trouble;
 
 type Inner = HyperClient<HttpsConnector<HttpConnector>, BodyWrapper<Bytes>>;
 
-/// See the module's head. Clones share their connections.
+/// See the module's head. Clones are for the same order at a time, as they share what was said last.
 #[derive(Clone)]
 pub(crate) struct Client {
     inner: Inner,
@@ -62,6 +62,11 @@ impl Client {
         let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1().enable_http2();
         let inner = HyperClient::builder(TokioExecutor::new()).build(https.wrap_connector(tcp));
         Ok(Self { inner, come_back: Arc::default() })
+    }
+
+    /// One for other orders at the same time, over the same connections.
+    pub(crate) fn another(&self) -> Self {
+        Self { inner: self.inner.clone(), come_back: Arc::default() }
     }
 
     pub(crate) fn boxed(&self) -> Box<dyn HttpClient> {

@@ -8,8 +8,7 @@ mod proof;
 use std::sync::Arc;
 
 use instant_acme::{
-    Account, AuthorizationStatus, CertificateIdentifier, ChallengeType, Identifier, NewOrder, Order, OrderStatus,
-    RetryPolicy,
+    Account, AuthorizationStatus, CertificateIdentifier, Identifier, NewOrder, Order, OrderStatus, RetryPolicy,
 };
 use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 use rustls::crypto::CryptoProvider;
@@ -18,6 +17,7 @@ pub use hook::Hook;
 pub use proof::Responder;
 
 use crate::limits::{DECISION_DEADLINE, DECISION_FIRST_LOOK};
+use crate::names::Place;
 use crate::settings::Settings;
 use crate::store::{Pem, Store};
 use crate::trouble::Trouble;
@@ -33,7 +33,7 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-/// Orders a certificate, in place of `replaces` where there is one to name.
+/// Orders a certificate, in place of `replaces` where there is one to name. A `place` is spent on it.
 ///
 /// Dropped before its end, it leaves behind an order that the certificate authority forgets, and with a hook the records
 /// that it has set.
@@ -43,24 +43,28 @@ pub(crate) async fn issue(
     client: &Client,
     responder: &Responder,
     replaces: Option<CertificateIdentifier<'static>>,
+    place: Option<Place>,
 ) -> Result<Pem, Trouble> {
     store.has_room().await?;
     let account = account::open(settings, store, client).await?;
     let order = match begin(&account, settings, replaces).await {
         // It has lost its accounts, as those for trying out do.
         Err(error) if is_problem(&error, "accountDoesNotExist") => {
-            store.set_account_aside()?;
-            let account = account::open(settings, store, client).await?;
+            let account = account::replace(&account, settings, store, client).await?;
             begin(&account, settings, None).await
         }
         result => result,
     };
     let mut order = order.map_err(|error| client.trouble(error))?;
-    let mut proofs = Proofs::new(responder, &settings.domain);
+    let mut proofs = Proofs::new(responder, settings.subject.host());
     let proven = prove(&mut order, client, &mut proofs).await;
     // Before anything else, so that a proof is not left behind.
     proofs.clear().await;
     proven?;
+    // Before it is asked for: what is issued is counted elsewhere, too, whether its answer arrives here or not.
+    if let Some(place) = place {
+        place.spend().await?;
+    }
     finish(&mut order, settings, client).await
 }
 
@@ -71,7 +75,7 @@ async fn begin(
     settings: &Settings,
     replaces: Option<CertificateIdentifier<'static>>,
 ) -> Result<Order, instant_acme::Error> {
-    let names = settings.names().map(Identifier::Dns);
+    let names: Vec<_> = settings.subject.names().into_iter().map(Identifier::Dns).collect();
     let order = NewOrder::new(&names);
     let Some(replaces) = replaces else { return account.new_order(&order).await };
     match account.new_order(&NewOrder::new(&names).replaces(replaces)).await {
@@ -96,16 +100,16 @@ async fn prove(order: &mut Order, client: &Client, proofs: &mut Proofs<'_>) -> R
             AuthorizationStatus::Pending => {}
             status => return Err(Trouble::Refused(format!("an authorization is {status:?} before it was tried"))),
         }
-        let Some(challenge) = authorization.challenge(ChallengeType::Dns01) else {
-            return Err(Trouble::Refused("it does not offer DNS-01".into()));
+        let Some(challenge) = authorization.challenge(proofs.challenge()) else {
+            return Err(Trouble::Refused(format!("it does not offer {}", proofs.name())));
         };
-        proofs.show(challenge.key_authorization().dns_value()).await?;
+        proofs.show(&challenge.token, &challenge.key_authorization()).await?;
     }
     let mut authorizations = order.authorizations();
     while let Some(authorization) = authorizations.next().await {
         let mut authorization = authorization.map_err(trouble)?;
         if authorization.status == AuthorizationStatus::Pending
-            && let Some(mut challenge) = authorization.challenge(ChallengeType::Dns01)
+            && let Some(mut challenge) = authorization.challenge(proofs.challenge())
         {
             challenge.set_ready().await.map_err(trouble)?;
         }
@@ -143,7 +147,7 @@ async fn finish(order: &mut Order, settings: &Settings, client: &Client) -> Resu
 
 /// A fresh key, and what asks for a certificate for it (RFC 2986).
 fn signing_request(settings: &Settings) -> Result<(String, Vec<u8>), rcgen::Error> {
-    let mut params = CertificateParams::new(settings.names())?;
+    let mut params = CertificateParams::new(settings.subject.names())?;
     params.distinguished_name = DistinguishedName::new();
     let key = KeyPair::generate()?;
     let request = params.serialize_request(&key)?;

@@ -36,7 +36,7 @@ impl Default for Pace {
 impl Pace {
     /// How long to wait after `trouble`, the `failures`-th failure in a row. `left` is what is left of the certificate's
     /// life: near its end the waits get shorter again, but never shorter than the first one. `drawn` is from 0 to 1.
-    pub(super) fn wait(
+    pub(crate) fn wait(
         &self,
         trouble: &Trouble,
         failures: u32,
@@ -48,6 +48,10 @@ impl Pace {
             Trouble::RateLimited { until: Some(until), .. } => {
                 let told = until.duration_since(now).unwrap_or(Duration::ZERO);
                 return told.max(self.unreachable) + self.unreachable.mul_f64(drawn);
+            }
+            Trouble::NamesPerWeek { until, .. } => {
+                let told = SystemTime::from(*until).duration_since(now).unwrap_or(Duration::ZERO);
+                return told + self.unreachable.mul_f64(drawn);
             }
             Trouble::RateLimited { .. } => self.rate_limited,
             Trouble::Unreachable(_) | Trouble::Store(_) => self.unreachable,

@@ -1,4 +1,4 @@
-//! Looks after the certificate: the first one, its renewal, and what is tried again.
+//! Looks after a certificate: the first one, its renewal, and what is tried again.
 
 mod back_off;
 mod due;
@@ -15,9 +15,11 @@ use due::{Due, Window};
 
 use crate::certificate::Certificate;
 use crate::limits::{CLOCK_LOOK, RENEWAL_INFO_EVERY, RENEWAL_INFO_RETRY};
+use crate::names::Turn;
 use crate::order::{self, Client, Responder};
 use crate::settings::Settings;
 use crate::store::{Kept, Pem, Store, StoreError};
+use crate::subject::Subject;
 use crate::trouble::Trouble;
 
 /// How things are.
@@ -57,6 +59,8 @@ pub struct Keeper {
     not_before: Instant,
     /// A certificate in use that is not on the disk.
     unkept: Option<Pem>,
+    /// Of a name: among the others. Without one there is nobody to wait for.
+    turn: Option<Turn>,
 }
 
 impl Keeper {
@@ -76,34 +80,92 @@ impl Keeper {
                 None
             }
         };
-        let due = kept.as_ref().map(|certificate| Due::of(certificate, rand::random()));
-        let (state, receiver) = watch::channel(State { certificate: kept.map(Arc::new), ..State::default() });
-        let now = Instant::now();
-        let (ask_window_at, not_before) = (now, now);
-        Ok((Self { settings, store, client, responder, state, due, ask_window_at, not_before, unkept: None }, receiver))
+        Ok(Self::with(settings, store, client, responder, kept.map(Arc::new)))
     }
 
-    /// Orders and renews; never returns. May be dropped at any time, see there for what an order leaves behind.
+    fn with(
+        settings: Settings,
+        store: Store,
+        client: Client,
+        responder: Responder,
+        certificate: Option<Arc<Certificate>>,
+    ) -> (Self, watch::Receiver<State>) {
+        let due = certificate.as_ref().map(|certificate| Due::of(certificate, rand::random()));
+        let (state, receiver) = watch::channel(State { certificate, ..State::default() });
+        let now = Instant::now();
+        let (ask_window_at, not_before, unkept, turn) = (now, now, None, None);
+        (Self { settings, store, client, responder, state, due, ask_window_at, not_before, unkept, turn }, receiver)
+    }
+
+    /// One for a name, with the same account, that has this certificate already.
+    pub(crate) fn of_name(
+        &self,
+        host: &str,
+        certificate: Option<Arc<Certificate>>,
+        turn: Turn,
+    ) -> (Self, watch::Receiver<State>) {
+        let settings = Settings { subject: Subject::Host(host.to_owned()), ..self.settings.clone() };
+        let (store, client, responder) = (self.store.of_name(host), self.client.another(), self.responder.clone());
+        let (keeper, state) = Self::with(settings, store, client, responder, certificate);
+        (Self { turn: Some(turn), ..keeper }, state)
+    }
+
+    /// One that has no certificate, to make others of.
+    pub(crate) fn pattern(&self) -> Self {
+        let (settings, store) = (self.settings.clone(), self.store.clone());
+        Self::with(settings, store, self.client.another(), self.responder.clone(), None).0
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(crate) fn subject(&self) -> &Subject {
+        &self.settings.subject
+    }
+
+    /// Orders and renews; returns only when the certificate is a name's that nobody holds any more. May be dropped at any
+    /// time, see there for what an order leaves behind.
     pub async fn run(mut self) {
-        loop {
-            self.until_due().await;
-            let replaces = self.replaces();
-            tracing::info!(directory = self.settings.directory, "ordering a certificate");
-            let issued = Box::pin(order::issue(&self.settings, &self.store, &self.client, &self.responder, replaces));
-            let adopted = match issued.await {
-                Ok(pem) => self.adopt(pem).await,
-                Err(trouble) => Err(trouble),
-            };
-            if let Err(trouble) = adopted {
+        while self.until_due().await {
+            let tried = Box::pin(self.order()).await;
+            if let Some(turn) = &self.turn {
+                turn.told(tried.as_ref().err(), &self.settings.pace);
+            }
+            if let Err(trouble) = tried {
                 let wait = self.fail(trouble);
                 sleep(wait).await;
             }
         }
     }
 
-    /// Waits until a certificate has to be ordered.
-    async fn until_due(&mut self) {
-        while let Some(certificate) = self.certificate()
+    async fn order(&mut self) -> Result<(), Trouble> {
+        // The certificate authority counts new names and not their renewals, even where the old one has expired.
+        let (_at_once, place) = match &self.turn {
+            Some(turn) => turn.take(self.certificate().is_none()).await?,
+            None => (None, None),
+        };
+        if !self.is_wanted() {
+            return Ok(());
+        }
+        let replaces = self.replaces();
+        tracing::info!(
+            directory = self.settings.directory,
+            host = self.settings.subject.host(),
+            "ordering a certificate"
+        );
+        let pem = order::issue(&self.settings, &self.store, &self.client, &self.responder, replaces, place).await?;
+        self.adopt(pem).await
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.turn.as_ref().is_none_or(Turn::is_wanted)
+    }
+
+    /// Waits until a certificate has to be ordered. `false`: nobody wants it any more.
+    async fn until_due(&mut self) -> bool {
+        while self.is_wanted()
+            && let Some(certificate) = self.certificate()
             && let Some(due) = self.due
         {
             if self.ask_window_at <= Instant::now() {
@@ -113,12 +175,13 @@ impl Keeper {
             let left = Duration::try_from(due.at() - OffsetDateTime::now_utc()).unwrap_or(Duration::ZERO);
             let left = left.max(self.not_before.saturating_duration_since(Instant::now()));
             if left.is_zero() {
-                return;
+                return true;
             }
             self.keep().await;
             let look = Instant::now() + left.min(CLOCK_LOOK);
             sleep_until(look.min(self.ask_window_at)).await;
         }
+        self.is_wanted()
     }
 
     /// Asks when the certificate authority wants a renewal. It need not know: two thirds of the life do.
@@ -154,9 +217,9 @@ impl Keeper {
 
     /// Keeps a new certificate and puts it into use, kept or not: one that cannot be kept is better than none.
     async fn adopt(&mut self, pem: Pem) -> Result<(), Trouble> {
-        let certificate = Arc::new(pem.certificate(&self.settings.domain)?);
+        let certificate = Arc::new(pem.certificate(&self.settings.subject)?);
         let (not_before, not_after) = (certificate.not_before(), certificate.not_after());
-        tracing::info!(names = self.settings.names().join(", "), %not_after, "certificate issued");
+        tracing::info!(names = self.settings.subject.names().join(", "), %not_after, "certificate issued");
         self.due = Some(Due::of(&certificate, rand::random()));
         self.ask_window_at = Instant::now();
         let life = Duration::try_from(not_after - not_before).unwrap_or(Duration::ZERO);
@@ -195,20 +258,24 @@ impl Keeper {
 
     /// How long to wait before the next try.
     fn fail(&mut self, trouble: Trouble) -> Duration {
-        let failures = self.state.borrow().failures.saturating_add(1);
+        // The certificate authority was not even asked.
+        let is_failure = !matches!(trouble, Trouble::NamesPerWeek { .. });
+        let failures = self.state.borrow().failures.saturating_add(u32::from(is_failure));
         let certificate = self.certificate();
         let left = certificate.as_ref().map(|certificate| {
             Duration::try_from(certificate.not_after() - OffsetDateTime::now_utc()).unwrap_or(Duration::ZERO)
         });
         let wait = self.settings.pace.wait(&trouble, failures, left, SystemTime::now(), rand::random());
-        let again = humane(wait);
+        let (again, host) = (humane(wait), self.settings.subject.host());
         match &certificate {
-            None => tracing::error!(error = %trouble, again, "no certificate"),
+            // It is told of all names together.
+            None if !is_failure => tracing::debug!(host, error = %trouble, again, "no certificate"),
+            None => tracing::error!(host, error = %trouble, again, "no certificate"),
             Some(certificate) if left.is_some_and(|left| left.is_zero()) => {
-                tracing::error!(error = %trouble, again, expired = %certificate.not_after(), "certificate not renewed");
+                tracing::error!(host, error = %trouble, again, expired = %certificate.not_after(), "certificate not renewed");
             }
             Some(certificate) => {
-                tracing::warn!(error = %trouble, again, expires = %certificate.not_after(), "certificate not renewed");
+                tracing::warn!(host, error = %trouble, again, expires = %certificate.not_after(), "certificate not renewed");
             }
         }
         self.state.send_modify(|state| {
@@ -230,6 +297,6 @@ fn humane(wait: Duration) -> String {
 
 impl std::fmt::Debug for Keeper {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Keeper").field("domain", &self.settings.domain).finish_non_exhaustive()
+        f.debug_struct("Keeper").field("subject", &self.settings.subject).finish_non_exhaustive()
     }
 }

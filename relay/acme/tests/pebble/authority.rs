@@ -23,11 +23,14 @@ pub(crate) struct Options {
     pub(crate) blocked: Vec<String>,
     /// Where it listens; it says so in every URL that it gives out.
     pub(crate) port: u16,
+    /// Where it looks for proofs: over HTTP, and in handshakes.
+    pub(crate) http_port: u16,
+    pub(crate) tls_port: u16,
 }
 
 impl Options {
     pub(crate) fn asking(dns: SocketAddr) -> Self {
-        Self { dns, life: LIFE, blocked: Vec::new(), port: free_port() }
+        Self { dns, life: LIFE, blocked: Vec::new(), port: free_port(), http_port: 5002, tls_port: 5001 }
     }
 }
 
@@ -80,8 +83,8 @@ impl Pebble {
             "listenAddress": format!("127.0.0.1:{}", options.port),
             "certificate": path("cert.pem"),
             "privateKey": path("key.pem"),
-            "httpPort": 5002,
-            "tlsPort": 5001,
+            "httpPort": options.http_port,
+            "tlsPort": options.tls_port,
             "ocspResponderURL": "",
             "externalAccountBindingRequired": false,
             "domainBlocklist": options.blocked,
@@ -108,7 +111,7 @@ pub(crate) fn directory(port: u16) -> String {
     format!("https://127.0.0.1:{port}/dir")
 }
 
-/// Pebble's challenge test server: a DNS server whose records are set over HTTP.
+/// Pebble's challenge test server: a DNS server whose records are set over HTTP. Every name leads to this machine.
 pub(crate) struct ChallengeServer {
     pub(crate) dns: SocketAddr,
     pub(crate) management: SocketAddr,
@@ -120,7 +123,7 @@ impl ChallengeServer {
         installed().await;
         let (dns, management) = (local(free_port()), local(free_port()));
         let mut command = Command::new("pebble-challtestsrv");
-        command.args(["-http01", "", "-https01", "", "-tlsalpn01", ""]);
+        command.args(["-http01", "", "-https01", "", "-tlsalpn01", "", "-defaultIPv6", ""]);
         command.args(["-dns01", &dns.to_string(), "-management", &management.to_string()]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();

@@ -16,6 +16,7 @@ mod front;
 mod hook;
 mod issuance;
 mod keeper;
+mod names;
 mod renewal;
 mod small_disk;
 

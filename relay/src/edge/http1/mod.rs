@@ -43,6 +43,7 @@ pub(super) use self::shared::Shared;
 use super::body::{BodyError, EdgeBody};
 use super::connection::Peer;
 use super::interim::Interim;
+use super::measured::Measured;
 use super::{Edge, handle};
 
 /// How long a connection that is idle when the relay stops may still bring a request, whose answer closes it: a caller
@@ -108,14 +109,16 @@ pub(super) async fn serve(
         is_http10.store(request.version() < Version::HTTP_11, Ordering::Relaxed);
         let (edge, peer, shared, stop) = (edge.clone(), peer.clone(), shared.clone(), stop.clone());
         let answering = Answering(shared.clone());
+        let mut measured = Measured::begin(edge.metrics.clone());
         async move {
             if let Some(failure) = shared.take_refusal() {
                 let mut refusal = failure.answer(&HeaderMap::new());
                 refusal.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-                return Ok(refusal.map(|body| Answer { body, _answering: answering }));
+                measured.answer(&refusal);
+                return Ok(refusal.map(|body| Answer { body, _answering: answering, _measured: measured }));
             }
             let mut response = match listener {
-                Listener::Edge => handle::handle(request, &edge, &peer).await,
+                Listener::Edge => handle::handle(request, &edge, &peer, &mut measured).await,
                 Listener::Redirect => handle::redirect(&request, &edge),
             };
             if response.status().canonical_reason().is_none() {
@@ -126,12 +129,13 @@ pub(super) async fn serve(
                 // hyper takes it as said to itself, too.
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
+            measured.answer(&response);
             shared.begin_answer();
             shared.set_unread(response.body().unread().cloned());
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 shared.set_raw();
             }
-            Ok::<_, Infallible>(response.map(|body| Answer { body, _answering: answering }))
+            Ok::<_, Infallible>(response.map(|body| Answer { body, _answering: answering, _measured: measured }))
         }
     });
     let connection = http1::Builder::new()
@@ -163,6 +167,7 @@ pub(super) async fn serve(
 struct Answer {
     body: EdgeBody,
     _answering: Answering,
+    _measured: Measured,
 }
 
 impl Body for Answer {

@@ -37,6 +37,7 @@ use super::clock::later;
 use super::connection::Peer;
 use super::interim::Interim;
 use super::linger::read_over;
+use super::measured::Measured;
 use super::{Edge, handle};
 use crate::config::{H2_LINGER, H2_PING_INTERVAL, H2_PING_TIMEOUT, H2_SEND_BUFFER};
 
@@ -139,6 +140,7 @@ async fn stream(
     nudge: Arc<Notify>,
 ) {
     let limits = &edge.config.limits;
+    let mut measured = Measured::begin(edge.metrics.clone());
     let respond = Arc::new(Mutex::new(respond));
     let peer = Peer { interim: Some(Interim::Http2(respond.clone())), ..peer };
     let (unread, rest) = (!request.body().is_end_stream()).then(oneshot::channel).unzip();
@@ -152,7 +154,7 @@ async fn stream(
             if request.headers().len() > limits.fields {
                 return Failure::HeadTooLarge { bytes: limits.head, fields: limits.fields }.answer(request.headers());
             }
-            handle::handle(request, &edge, &peer).await
+            handle::handle(request, &edge, &peer, &mut measured).await
         } => response,
     };
     if !response.headers().contains_key(header::DATE)
@@ -161,6 +163,7 @@ async fn stream(
         response.headers_mut().insert(header::DATE, date);
     }
     answered.store(true, Ordering::Release);
+    measured.answer(&response);
     let (parts, body) = response.into_parts();
     let caller = Caller { unread: body.unread().cloned(), patience: limits.deadlines.reader, meter };
     let is_end = body.is_end_stream();
@@ -170,6 +173,7 @@ async fn stream(
         Ok(_) => drop(body),
         Err(error) => return tracing::debug!(peer = %peer.address, %error, "answer not sent"),
     }
+    drop(measured);
     // Dropping what is left of the caller's body resets the stream, with NO_ERROR. RFC 9113 §8.1 has that for telling
     // a caller to stop, but there are some that lose the whole answer to a reset that comes while they still send.
     if let Some(rest) = rest

@@ -4,10 +4,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use gantz_shared::limits::{ALPN, HANDSHAKE_DEADLINE, KEEP_ALIVE_INTERVAL, MAX_REQUEST_STREAMS};
+use gantz_shared::limits::{ALPN, HANDSHAKE_DEADLINE, KEEP_ALIVE_INTERVAL};
 use quinn::VarInt;
 use quinn::crypto::rustls::QuicClientConfig;
 
+use super::granted::{self, Granted};
 use super::{Link, bind, settings};
 use crate::{ConnectError, Connection};
 
@@ -42,12 +43,12 @@ impl Dialer {
         let mut config = quinn::ClientConfig::new(Arc::new(crypto));
         let mut transport = settings();
         transport.keep_alive_interval(Some(KEEP_ALIVE_INTERVAL));
-        transport.max_concurrent_bidi_streams(VarInt::from_u32(MAX_REQUEST_STREAMS));
+        transport.max_concurrent_bidi_streams(VarInt::from_u32(granted::FIRST));
         config.transport_config(Arc::new(transport));
         let connecting =
             self.0.connect_with(config, remote, server_name).map_err(|error| ConnectError::Other(error.to_string()))?;
         match tokio::time::timeout(HANDSHAKE_DEADLINE, connecting).await {
-            Ok(connection) => Ok(Link(connection.map_err(ConnectError::from)?).into()),
+            Ok(connection) => Ok(Link::new(connection.map_err(ConnectError::from)?, Some(Granted::new())).into()),
             Err(_) => Err(ConnectError::Timeout),
         }
     }

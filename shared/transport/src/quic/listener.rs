@@ -138,6 +138,6 @@ impl Incoming {
     /// [`ConnectError`]: what the handshake failed with.
     pub async fn accept(self) -> Result<Connection, ConnectError> {
         let connecting = self.0.accept().map_err(ConnectError::from)?;
-        Ok(Link(connecting.await.map_err(ConnectError::from)?).into())
+        Ok(Link::new(connecting.await.map_err(ConnectError::from)?, None).into())
     }
 }

@@ -3,9 +3,11 @@
 mod connect;
 mod connection;
 mod dialer;
+mod granted;
 mod handover;
 mod listener;
 mod socket;
+mod stats;
 mod stream;
 
 pub(crate) use connection::Link;
@@ -13,6 +15,7 @@ pub use dialer::Dialer;
 pub use handover::Path;
 pub use listener::{Incoming, Listener};
 pub use socket::{UDP_BUFFER, bind};
+pub use stats::Stats;
 pub(crate) use stream::{RecvHalf, SendHalf};
 
 use gantz_shared::limits::{CONNECTION_WINDOW, IDLE_TIMEOUT, SEND_WINDOW, STREAM_WINDOW};

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use gantz_shared::reset::StreamCode;
 use quinn::VarInt;
 
+use super::granted::Taken;
 use crate::Lost;
 use crate::stream::{StreamLost, WriteError};
 
@@ -15,24 +16,32 @@ const READ_CHUNK: usize = 256 << 10;
 
 /// See [`crate::SendStream`], whose functions these are.
 #[derive(Debug)]
-pub(crate) struct SendHalf(pub(super) quinn::SendStream);
+pub(crate) struct SendHalf {
+    stream: quinn::SendStream,
+    /// The stream is counted for as long as there is something to send.
+    _taken: Option<Taken>,
+}
 
 impl SendHalf {
+    pub(super) fn new(stream: quinn::SendStream, taken: Option<Taken>) -> Self {
+        Self { stream, _taken: taken }
+    }
+
     pub(crate) async fn write(&mut self, chunks: &mut [Bytes]) -> Result<(), WriteError> {
-        self.0.write_all_chunks(chunks).await.map_err(WriteError::from)
+        self.stream.write_all_chunks(chunks).await.map_err(WriteError::from)
     }
 
     pub(crate) fn finish(&mut self) -> Result<(), WriteError> {
-        self.0.finish().map_err(|_| WriteError::Over)
+        self.stream.finish().map_err(|_| WriteError::Over)
     }
 
     pub(crate) fn reset(&mut self, code: StreamCode) {
         // The only error is that the stream is over by now, which is what was wanted.
-        let _ = self.0.reset(VarInt::from_u32(code.code()));
+        let _ = self.stream.reset(VarInt::from_u32(code.code()));
     }
 
     pub(crate) fn stopped(&self) -> impl Future<Output = Option<StreamCode>> + Send + Sync + 'static {
-        let stopped = self.0.stopped();
+        let stopped = self.stream.stopped();
         async move {
             match stopped.await {
                 Ok(Some(code)) => Some(StreamCode::from_code(code.into_inner())),

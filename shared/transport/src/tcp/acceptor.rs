@@ -51,7 +51,8 @@ impl Acceptor {
         io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
         peer: SocketAddr,
     ) -> Result<Connection, ConnectError> {
-        let (io, seen) = Io::new(io);
+        let state = State::new(peer);
+        let (io, seen) = Io::new(io, state.ear.clone());
         let failed = |error: h2::Error| ConnectError::Other(error.to_string());
         let mut builder = h2::client::Builder::new();
         let (mut requests, connection) = limits!(builder)
@@ -66,7 +67,6 @@ impl Acceptor {
         };
         let link = open(wire::LINK).map_err(failed)?;
         let control = Arc::new(Mutex::new(Some(open(wire::CONTROL).map_err(failed)?)));
-        let state = State::new(peer);
         let driver = Driver {
             state: state.clone(),
             wire: Wire::Relay(connection),

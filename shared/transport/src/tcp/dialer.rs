@@ -71,11 +71,12 @@ impl Dialer {
         server_name: &str,
         tls: rustls::ClientConfig,
     ) -> Result<Connection, ConnectError> {
-        let (io, seen) = Io::new(secured(remote, server_name, tls).await?);
+        let io = secured(remote, server_name, tls).await?;
+        let state = State::new(remote);
+        let (io, seen) = Io::new(io, state.ear.clone());
         let mut builder = h2::server::Builder::new();
         let handshake = limits!(builder).max_concurrent_streams(MAX_STREAMS).handshake::<_, Chunk>(io);
         let connection = handshake.await.map_err(|error| ConnectError::Other(error.to_string()))?;
-        let state = State::new(remote);
         let (streams, waiting) = mpsc::channel(WAITING);
         let (control, own) = mpsc::channel(1);
         let driver = Driver {

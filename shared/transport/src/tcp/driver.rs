@@ -48,7 +48,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     async fn drive(&mut self) -> Lost {
         let Self { state, wire, seen, link, streams, control, patience, group, .. } = self;
         let mut alive = std::pin::pin!(keep_alive(wire.ping_pong(), matches!(wire, Wire::Agent(_)), *patience, state));
-        let mut silence = std::pin::pin!(seen.silence(patience.idle));
+        let mut silence = std::pin::pin!(state.ear.silence(patience.idle));
         let mut permit = None;
         loop {
             let takes = permit.is_some();

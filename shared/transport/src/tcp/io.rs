@@ -1,24 +1,22 @@
-//! The socket under h2: sees when the peer was last heard and whether all has been written, and can be taken away from
+//! The socket under h2: hears the peer, sees whether all has been written, and can be taken away from
 //! h2. Its end is told to the driver alone: h2 would forget which streams had ended before.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
-use tokio::time::Instant;
+
+use super::ear::Ear;
 
 /// What is seen of a socket, and the socket.
 #[derive(Debug)]
 pub(super) struct Seen<T> {
     socket: Mutex<Option<T>>,
-    opened: Instant,
-    /// When the last byte came, milliseconds after `opened`.
-    heard: AtomicU64,
+    ear: Arc<Ear>,
     is_full: AtomicBool,
     end: OnceLock<String>,
     ended: Notify,
@@ -28,18 +26,6 @@ impl<T> Seen<T> {
     /// Whether the socket takes no more for now.
     pub(super) fn is_full(&self) -> bool {
         self.is_full.load(Ordering::Acquire)
-    }
-
-    /// Waits until nothing has come for `patience`. Cancel-safe.
-    pub(super) async fn silence(&self, patience: Duration) {
-        loop {
-            let heard = Duration::from_millis(self.heard.load(Ordering::Acquire));
-            let deadline = self.opened + heard + patience;
-            if Instant::now() >= deadline {
-                return;
-            }
-            tokio::time::sleep_until(deadline).await;
-        }
     }
 
     /// Waits until the socket has ended, and says how. Cancel-safe.
@@ -69,12 +55,11 @@ impl<T> Seen<T> {
 pub(super) struct Io<T>(Arc<Seen<T>>);
 
 impl<T: Unpin> Io<T> {
-    /// `socket`, and what is seen of it.
-    pub(super) fn new(socket: T) -> (Self, Arc<Seen<T>>) {
+    /// `socket`, and what is seen of it; `ear` hears what comes.
+    pub(super) fn new(socket: T, ear: Arc<Ear>) -> (Self, Arc<Seen<T>>) {
         let seen = Arc::new(Seen {
             socket: Mutex::new(Some(socket)),
-            opened: Instant::now(),
-            heard: AtomicU64::new(0),
+            ear,
             is_full: AtomicBool::new(false),
             end: OnceLock::new(),
             ended: Notify::new(),
@@ -105,8 +90,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Io<T> {
         let before = buf.filled().len();
         let read = self.with(|socket| socket.poll_read(cx, buf));
         if buf.filled().len() > before {
-            let now = u64::try_from(self.0.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
-            self.0.heard.store(now, Ordering::Release);
+            self.0.ear.hear();
         } else if read.is_ready() && buf.remaining() > 0 {
             self.0.end("the peer ended the connection without a word".to_owned());
             return Poll::Pending;

@@ -127,6 +127,10 @@ impl Link {
         self.state().peer
     }
 
+    pub(crate) fn quiet_for(&self) -> Duration {
+        self.state().ear.quiet_for()
+    }
+
     pub(crate) fn rtt(&self) -> Option<Duration> {
         self.state().rtt()
     }

@@ -19,6 +19,7 @@ mod chunk;
 mod codes;
 mod dialer;
 mod driver;
+mod ear;
 mod fan;
 mod farewell;
 mod io;

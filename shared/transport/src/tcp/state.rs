@@ -9,6 +9,7 @@ use gantz_shared::limits::{CONNECTION_WINDOW, SEND_WINDOW};
 use gantz_shared::reset::CloseCode;
 use tokio::sync::{Notify, Semaphore, watch};
 
+use super::ear::Ear;
 use crate::Lost;
 
 /// See the module's head.
@@ -26,12 +27,14 @@ pub(super) struct State {
     /// Neither the connection nor a stream is held any more.
     released: Notify,
     rtt: Mutex<Option<Duration>>,
+    pub(super) ear: Arc<Ear>,
 }
 
 impl State {
     pub(super) fn new(peer: SocketAddr) -> Arc<Self> {
         Arc::new(Self {
             peer,
+            ear: Arc::new(Ear::new()),
             room: Arc::new(Semaphore::new(SEND_WINDOW as usize)),
             ended: watch::Sender::new(None),
             farewell: Mutex::default(),

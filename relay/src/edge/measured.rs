@@ -1,0 +1,70 @@
+//! A request as it is counted, from its head to the end of its answer.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::Response;
+
+use super::Code;
+use super::body::EdgeBody;
+use crate::metrics::{Answered, Metrics, Origin};
+
+/// See the module's head. Dropped when the answer is over, or when nobody waits for one any more.
+pub(super) struct Measured {
+    metrics: Arc<Metrics>,
+    begun: Instant,
+    /// How long it has waited for an agent that was away.
+    held: Duration,
+    is_answered: bool,
+}
+
+impl Measured {
+    /// Its head has come.
+    pub(super) fn begin(metrics: Arc<Metrics>) -> Self {
+        metrics.in_flight.inc();
+        Self { metrics, begun: Instant::now(), held: Duration::ZERO, is_answered: false }
+    }
+
+    /// It waits for an agent that is away, until this is dropped.
+    pub(super) fn hold(&mut self) -> Held<'_> {
+        self.metrics.held.inc();
+        Held { since: Instant::now(), request: self }
+    }
+
+    /// The head of its answer goes out.
+    pub(super) fn answer(&mut self, response: &Response<EdgeBody>) {
+        self.is_answered = true;
+        let origin = if response.body().is_upstreams() { Origin::Upstream } else { Origin::Edge };
+        self.metrics.requests.of(Answered(response.status().into(), origin)).inc();
+        if let Some(code) = response.extensions().get::<Code>() {
+            self.metrics.answers.of(*code).inc();
+        }
+        self.metrics.head.observe(self.taken());
+    }
+
+    fn taken(&self) -> Duration {
+        self.begun.elapsed().saturating_sub(self.held)
+    }
+}
+
+impl Drop for Measured {
+    fn drop(&mut self) {
+        self.metrics.in_flight.dec();
+        if self.is_answered {
+            self.metrics.request.observe(self.taken());
+        }
+    }
+}
+
+/// See [`Measured::hold`].
+pub(super) struct Held<'a> {
+    request: &'a mut Measured,
+    since: Instant,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.request.held += self.since.elapsed();
+        self.request.metrics.held.dec();
+    }
+}

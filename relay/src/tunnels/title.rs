@@ -1,0 +1,90 @@
+//! By what a tunnel holds its name, and which of two agents that show tickets for one holds it rightly: the one with the
+//! newer ticket, as each opening gives a new one. An agent that was away, and finds that another one has gone on with a
+//! copy of its ticket, does not fight for the name.
+
+use gantz_shared::name::Name;
+
+/// See the module's head. Times are milliseconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Title {
+    pub(crate) name: Name,
+    /// When its holder first claimed the name: the same for all that the holder opens with its tickets.
+    pub(crate) claimed: u64,
+    /// When the ticket was issued that it was opened with; `claimed` where there was none.
+    pub(crate) shown: u64,
+    /// When the tickets are issued that it gives: later than that.
+    pub(crate) issued: u64,
+    /// Which run of which agent it is, where that says so.
+    pub(crate) run: Option<String>,
+}
+
+/// How a title stands to that of the name's holder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// The name is its own.
+    Rightful,
+    /// The same holder has gone on with a newer ticket.
+    Superseded,
+    /// Somebody else has claimed the name since.
+    Stranger,
+}
+
+impl Title {
+    /// Of a name that is claimed at `now`.
+    pub(crate) fn claimed(name: Name, now: u64, run: Option<String>) -> Self {
+        Self { name, claimed: now, shown: now, issued: now, run }
+    }
+
+    /// Of a ticket that was issued at `shown`, and is redeemed at `now`.
+    pub(crate) fn resumed(name: Name, claimed: u64, shown: u64, now: u64, run: Option<String>) -> Self {
+        Self { name, claimed, shown, issued: now.max(shown.saturating_add(1)), run }
+    }
+
+    /// Which of both is older is asked by the tickets that were shown, too: after a restart of the relay whoever comes
+    /// first holds the name, until somebody comes with a newer one.
+    pub(crate) fn against(&self, holder: &Self) -> Standing {
+        if self.claimed != holder.claimed {
+            return if self.claimed > holder.claimed { Standing::Rightful } else { Standing::Stranger };
+        }
+        let is_same_run = self.run.is_some() && self.run == holder.run;
+        if is_same_run || self.shown >= holder.issued || self.shown > holder.shown {
+            Standing::Rightful
+        } else {
+            Standing::Superseded
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resumed(shown: u64, now: u64, run: &str) -> Title {
+        Title::resumed(Name::parse("my-tools").unwrap(), 1, shown, now, Some(run.to_owned()))
+    }
+
+    #[test]
+    fn the_newer_ticket_holds() {
+        let first = resumed(1, 10, "a");
+        let copy = resumed(first.issued, 20, "b");
+        assert_eq!(copy.against(&first), Standing::Rightful, "whoever shows what was given last");
+        assert_eq!(resumed(10, 30, "a").against(&copy), Standing::Superseded, "the ghost");
+        assert_eq!(resumed(10, 30, "b").against(&copy), Standing::Rightful, "a run that comes back is no ghost");
+        let ghost = resumed(10, 40, "a");
+        assert_eq!(resumed(20, 50, "b").against(&ghost), Standing::Rightful, "a ghost that came first after a restart");
+        assert_eq!(ghost.against(&resumed(20, 50, "b")), Standing::Superseded);
+    }
+
+    #[test]
+    fn the_later_claim_holds() {
+        let (before, since) = (resumed(5, 10, "a"), Title { claimed: 7, ..resumed(7, 10, "b") });
+        assert_eq!(before.against(&since), Standing::Stranger);
+        assert_eq!(since.against(&before), Standing::Rightful);
+    }
+
+    #[test]
+    fn who_says_nothing_is_no_known_run() {
+        let nobody = Title { run: None, ..resumed(1, 10, "") };
+        assert_eq!(nobody.against(&Title { shown: 5, issued: 20, ..nobody.clone() }), Standing::Superseded);
+    }
+}
