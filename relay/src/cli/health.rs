@@ -33,9 +33,9 @@ pub(super) fn run(args: &HealthArgs) -> Result<Exit, Failure> {
     })?;
     let read = read(&answer);
     match read {
-        Some((200, said)) => {
-            gantz_cli::print(troubles(&said, "warning").map_or_else(|| "ready\n".into(), warned).as_bytes())
-        }
+        Some((200, said)) => gantz_cli::print(
+            troubles(&said, "warning").map_or_else(|| "ready\n".into(), |warning| warned(&warning)).as_bytes(),
+        ),
         Some((503, said)) => Err(Failure::new(Exit::Failed, "the relay is not ready")
             .why(troubles(&said, "reason").unwrap_or_else(|| "it does not say why".into()))
             .hint("the relay's log")),
@@ -87,7 +87,7 @@ fn troubles(said: &Value, key: &str) -> Option<String> {
     (!all.is_empty()).then(|| all.join("; "))
 }
 
-fn warned(warning: String) -> String {
+fn warned(warning: &str) -> String {
     format!("ready, but {warning}\n")
 }
 

@@ -85,17 +85,15 @@ impl NamesKeeper {
 
     fn keep_up(&self, host: String, is_held: &IsHeld, keepers: &mut JoinSet<String>) {
         let turn = Turn { host: host.clone(), turns: self.turns.clone(), is_held: is_held.clone() };
-        let mut slots = self.names.slots();
-        let Some(slot) = slots.get_mut(&host) else { return };
-        let certificate = slot.state.borrow().certificate.clone();
-        let (keeper, state) = self.pattern.of_name(&host, certificate, turn);
-        slot.state = state.clone();
-        drop(slots);
-        let names = self.names.clone();
+        let Some(state) = self.names.slots().get(&host).map(|slot| slot.state.clone()) else { return };
+        // What came before is over: whoever waits waits for what comes now.
+        state.send_modify(|state| (state.trouble, state.failures) = (None, 0));
+        let (names, told) = (self.names.clone(), state.subscribe());
+        let keeper = self.pattern.of_name(&host, state, turn);
         keepers.spawn(async move {
             tokio::select! {
                 () = keeper.run() => {}
-                () = count(names, state) => {}
+                () = count(names, told) => {}
             }
             host
         });
@@ -157,5 +155,68 @@ async fn count(names: Names, mut state: watch::Receiver<State>) {
 impl fmt::Debug for NamesKeeper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NamesKeeper").field("pattern", &self.pattern).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rcgen::{CertificateParams, KeyPair};
+
+    use super::*;
+    use crate::store::Pem;
+    use crate::{Responder, Settings, Subject, TlsAlpn, Trust};
+
+    async fn keep(store: &Store, host: &str, days: i64) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+        params.not_before = OffsetDateTime::now_utc() - time::Duration::days(100);
+        params.not_after = OffsetDateTime::now_utc() + time::Duration::days(days);
+        let certificate = params.self_signed(&key).unwrap();
+        store.of_name(host).keep_certificate(&Pem::new(&key.serialize_pem(), &certificate.pem())).await.unwrap();
+    }
+
+    fn settings(folder: &Path) -> Settings {
+        let subject = Subject::Host("relay.example".to_owned());
+        Settings { subject, trust: Trust::Only(Vec::new()), ..Settings::new("relay.example", folder.to_owned()) }
+    }
+
+    #[tokio::test]
+    async fn what_has_expired_is_removed_unless_somebody_holds_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (pattern, _) = Keeper::open(settings(folder.path()), Responder::TlsAlpn(TlsAlpn::default())).unwrap();
+        pattern.store().names().unwrap();
+        for (label, days) in [("gone", -1), ("held", -1), ("valid", 1)] {
+            keep(pattern.store(), &format!("{label}.relay.example"), days).await;
+        }
+        keep(pattern.store(), "elsewhere.other.example", 1).await;
+        let (names, keeper) = Names::open(&pattern, 1).unwrap();
+        assert!(names.certificate("gone.relay.example").is_some());
+        assert!(names.certificate("elsewhere.other.example").is_none());
+        names.want("held.relay.example");
+        let is_held: IsHeld = Arc::new(|host| host == "held.relay.example");
+        keeper.sweep(&is_held).await;
+        assert!(names.certificate("gone.relay.example").is_none());
+        let mut left = pattern.store().names().unwrap();
+        left.sort();
+        assert_eq!(left, ["elsewhere.other.example", "held.relay.example", "valid.relay.example"]);
+    }
+
+    #[tokio::test]
+    async fn the_first_to_expire_that_nobody_holds_makes_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let (pattern, _) = Keeper::open(settings(folder.path()), Responder::TlsAlpn(TlsAlpn::default())).unwrap();
+        pattern.store().names().unwrap();
+        for (label, days) in [("later", 2), ("held", 1), ("sooner", 1)] {
+            keep(pattern.store(), &format!("{label}.relay.example"), days).await;
+        }
+        let (names, _keeper) = Names::open(&pattern, 1).unwrap();
+        names.want("held.relay.example");
+        let mut slots = names.slots();
+        for expected in ["sooner", "later"] {
+            assert_eq!(super::super::make_room(&mut slots), Some(format!("{expected}.relay.example")));
+        }
+        assert_eq!(super::super::make_room(&mut slots), None);
     }
 }

@@ -52,7 +52,8 @@ enum Wanted {
 
 /// What there is of one name.
 struct Slot {
-    state: watch::Receiver<State>,
+    /// Here before somebody looks after it: whoever waits for a certificate waits for that, too.
+    state: watch::Sender<State>,
     /// Somebody looks after it, or is about to.
     is_kept_up: bool,
 }
@@ -112,11 +113,11 @@ impl Names {
     /// Waits while a certificate for `host` is being ordered, and returns at once where none is, or where the last try
     /// has failed. Has no end of its own but the order's.
     pub async fn ready(&self, host: &str) {
-        let state = self.slots().get(host).map(|slot| slot.state.clone());
+        let state = self.slots().get(host).filter(|slot| slot.is_kept_up).map(|slot| slot.state.subscribe());
         let Some(mut state) = state else { return };
         let is_over = |state: &State| state.trouble.is_some() || is_valid(state);
         if state.wait_for(is_over).await.is_err() {
-            tracing::debug!(host, "nobody orders a certificate for it any more");
+            tracing::debug!(host, "nobody holds it any more");
         }
     }
 
@@ -155,8 +156,7 @@ impl Names {
 impl Slot {
     /// One that nobody looks after.
     fn resting(certificate: Option<Arc<crate::Certificate>>) -> Self {
-        let (_, state) = watch::channel(State { certificate, ..State::default() });
-        Self { state, is_kept_up: false }
+        Self { state: watch::Sender::new(State { certificate, ..State::default() }), is_kept_up: false }
     }
 
     fn expiry(&self) -> Option<OffsetDateTime> {

@@ -80,7 +80,8 @@ impl Keeper {
                 None
             }
         };
-        Ok(Self::with(settings, store, client, responder, kept.map(Arc::new)))
+        let (state, receiver) = watch::channel(State { certificate: kept.map(Arc::new), ..State::default() });
+        Ok((Self::with(settings, store, client, responder, state), receiver))
     }
 
     fn with(
@@ -88,32 +89,26 @@ impl Keeper {
         store: Store,
         client: Client,
         responder: Responder,
-        certificate: Option<Arc<Certificate>>,
-    ) -> (Self, watch::Receiver<State>) {
-        let due = certificate.as_ref().map(|certificate| Due::of(certificate, rand::random()));
-        let (state, receiver) = watch::channel(State { certificate, ..State::default() });
+        state: watch::Sender<State>,
+    ) -> Self {
+        let due = state.borrow().certificate.as_ref().map(|certificate| Due::of(certificate, rand::random()));
         let now = Instant::now();
         let (ask_window_at, not_before, unkept, turn) = (now, now, None, None);
-        (Self { settings, store, client, responder, state, due, ask_window_at, not_before, unkept, turn }, receiver)
+        Self { settings, store, client, responder, state, due, ask_window_at, not_before, unkept, turn }
     }
 
-    /// One for a name, with the same account, that has this certificate already.
-    pub(crate) fn of_name(
-        &self,
-        host: &str,
-        certificate: Option<Arc<Certificate>>,
-        turn: Turn,
-    ) -> (Self, watch::Receiver<State>) {
+    /// One for a name, with the same account, that goes on with this state.
+    pub(crate) fn of_name(&self, host: &str, state: watch::Sender<State>, turn: Turn) -> Self {
         let settings = Settings { subject: Subject::Host(host.to_owned()), ..self.settings.clone() };
         let (store, client, responder) = (self.store.of_name(host), self.client.another(), self.responder.clone());
-        let (keeper, state) = Self::with(settings, store, client, responder, certificate);
-        (Self { turn: Some(turn), ..keeper }, state)
+        Self { turn: Some(turn), ..Self::with(settings, store, client, responder, state) }
     }
 
     /// One that has no certificate, to make others of.
     pub(crate) fn pattern(&self) -> Self {
         let (settings, store) = (self.settings.clone(), self.store.clone());
-        Self::with(settings, store, self.client.another(), self.responder.clone(), None).0
+        let state = watch::Sender::new(State::default());
+        Self::with(settings, store, self.client.another(), self.responder.clone(), state)
     }
 
     pub(crate) fn store(&self) -> &Store {

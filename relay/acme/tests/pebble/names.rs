@@ -207,3 +207,22 @@ fn expired(host: &str) -> String {
     let certificate = params.self_signed(&key).unwrap();
     format!("{}{}", key.serialize_pem(), certificate.pem())
 }
+
+#[tokio::test]
+async fn a_call_that_comes_before_anybody_orders_waits_and_one_for_a_name_that_nobody_wants_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path(), directory(free_port()), Own::new().trust());
+    let settings = Settings { subject: Subject::Host(DOMAIN.to_owned()), ..settings };
+    let (keeper, _) = Keeper::open(settings, Responder::TlsAlpn(TlsAlpn::default())).unwrap();
+    let (names, of_names) = Names::open(&keeper, 10).unwrap();
+    let host = format!("early.{DOMAIN}");
+    names.want(&host);
+    let waits = tokio::time::timeout(Duration::from_millis(100), names.ready(&host));
+    assert!(waits.await.is_err());
+    within("nothing to wait for", names.ready(&format!("other.{DOMAIN}"))).await;
+    // Nobody is there to be asked: it is told, and not waited for.
+    let running = tokio::spawn(of_names.run(|_| true));
+    within("the end of a wait", names.ready(&host)).await;
+    assert!(names.certificate(&host).is_none() && names.without().0 == 1);
+    running.abort();
+}
