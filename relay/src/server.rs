@@ -17,7 +17,7 @@ use crate::access::{AccessError, Keys};
 use crate::admin::{self, Admin, Ready};
 use crate::audit::{Keeper, Log};
 use crate::config::{Access, Config, MAX_STRANGERS, PublicOrigin, Routing, TOKEN_CHANGES, TlsConfig};
-use crate::directory::{Directory, Memory};
+use crate::directory::{Claims, Directory, Memory};
 use crate::edge::{self, Edge, Transport};
 use crate::listeners::Listeners;
 use crate::metrics::{self, Metrics};
@@ -149,8 +149,12 @@ impl Relay {
             Access::Open => (None, None),
         };
         let metrics = Arc::new(Metrics::default());
-        let names = Memory::new(config.limits.tunnels, config.keep_names, was_kept).with_keys(keys.clone());
-        let directory: Arc<dyn Directory> = Arc::new(names);
+        let claims = match (config.access, &config.state_dir) {
+            (Access::Open, Some(dir)) => Some(Claims::load(dir)?),
+            _ => None,
+        };
+        let names = Memory::new(config.limits.tunnels, config.keep_names, was_kept);
+        let directory: Arc<dyn Directory> = Arc::new(names.with_keys(keys.clone()).with_claims(claims));
         let greeter = Arc::new(Greeter {
             keys: keys.clone(),
             directory: directory.clone(),

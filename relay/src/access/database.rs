@@ -47,7 +47,7 @@ pub(crate) enum Claimed {
 impl Database {
     /// Opens the file, or makes it, for its owner only.
     pub(crate) fn open(path: &Path) -> Result<Self, AccessError> {
-        snapshot::refuse_emptied(path)?;
+        snapshot::refuse_cut(path)?;
         let mut options = std::fs::OpenOptions::new();
         options.write(true).create(true).truncate(false);
         // SQLite gives the files beside it the permissions of this one.
@@ -64,7 +64,7 @@ impl Database {
         if !is_there {
             return Ok(());
         }
-        snapshot::refuse_emptied(path)?;
+        snapshot::refuse_cut(path)?;
         let mut beside = path.as_os_str().to_owned();
         beside.push("-shm");
         let is_open = Path::new(&beside).exists();

@@ -1,5 +1,7 @@
 //! The database as a whole: whether it is one, and a copy of one moment.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use rusqlite::MAIN_DB;
@@ -9,13 +11,36 @@ use super::{AccessError, Database};
 /// What SQLite writes at first goes here, and what it was told since is here until it is in the file.
 const BESIDE: &str = "-wal";
 
-/// SQLite takes an empty file for a database without tables; where there were keys, it is what is left of them.
-pub(super) fn refuse_emptied(path: &Path) -> Result<(), AccessError> {
+/// Bytes of a file that has the size of its pages in it, and where that stands: two bytes, of which 1 is 65,536
+/// (<https://www.sqlite.org/fileformat.html>, §1.3).
+const HEADER: usize = 100;
+const MAGIC: &[u8] = b"SQLite format 3\0";
+const PAGE_SIZE: usize = 16;
+
+/// SQLite takes an empty file for a database without tables, and what is missing of the last page for zeros; where there
+/// were keys, it is what is left of them.
+pub(super) fn refuse_cut(path: &Path) -> Result<(), AccessError> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(BESIDE);
-    let is_empty = std::fs::metadata(path).is_ok_and(|file| file.len() == 0);
-    if is_empty && !Path::new(&beside).exists() {
+    let mut file = match File::open(path) {
+        Ok(file) if !Path::new(&beside).exists() => file,
+        // SQLite says what there is to say.
+        _ => return Ok(()),
+    };
+    let length = file.metadata()?.len();
+    if length == 0 {
         return Err(AccessError::Damaged("it is empty".into()));
+    }
+    let mut header = [0; HEADER];
+    if file.read_exact(&mut header).is_err() || !header.starts_with(MAGIC) {
+        return Ok(());
+    }
+    let page_size = match u16::from_be_bytes([header[PAGE_SIZE], header[PAGE_SIZE + 1]]) {
+        1 => 1 << 16,
+        size => u64::from(size),
+    };
+    if page_size > 0 && length % page_size != 0 {
+        return Err(AccessError::Damaged("its end is missing".into()));
     }
     Ok(())
 }

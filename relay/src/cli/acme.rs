@@ -12,10 +12,10 @@ use gantz_shared::failure::{Exit, Failure};
 
 use crate::config::{AcmeConfig, AcmeProof, NAMES_PER_WEEK, NameChallenge, TlsConfig};
 
-/// The keys of them.
-pub(super) const KEYS: [&str; 8] = [
+/// The keys of them, but for the address: that says who the operator is, and asks for nothing. It stays where it is, in the
+/// two lines of an `.env`, when something else brings the certificate.
+pub(super) const KEYS: [&str; 7] = [
     "acme_challenge",
-    "acme_email",
     "acme_directory",
     "acme_ca",
     "acme_dns_listen",

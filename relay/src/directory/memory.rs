@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use gantz_shared::name::Name;
 use tokio::sync::Notify;
 
-use super::{ClaimError, Departure, Directory, Found, Right};
+use super::{ClaimError, Claims, Departure, Directory, Found, Right};
 use crate::access::{Claimed, Key, Keys};
 use crate::config::{AWAY_KEPT, MAX_KEPT, RETURN_WINDOW};
 use crate::tunnels::{Standing, Title, Tunnel};
@@ -49,6 +49,8 @@ pub(crate) struct Memory {
     claimed: Arc<Notify>,
     /// Where names are reserved; none: nowhere.
     keys: Option<Keys>,
+    /// Where they are not: who has claimed them last.
+    claims: Option<Mutex<Claims>>,
 }
 
 impl Memory {
@@ -63,12 +65,27 @@ impl Memory {
             restarted,
             claimed: Arc::default(),
             keys: None,
+            claims: None,
         }
     }
 
     /// Reserves names for access keys.
     pub(crate) fn with_keys(self, keys: Option<Keys>) -> Self {
         Self { keys, ..self }
+    }
+
+    /// Writes down who claims which name.
+    pub(crate) fn with_claims(self, claims: Option<Claims>) -> Self {
+        Self { claims: claims.map(Mutex::new), ..self }
+    }
+
+    fn claims(&self) -> Option<MutexGuard<'_, Claims>> {
+        self.claims.as_ref().map(|claims| claims.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether somebody else has claimed the name since, of which the entries know nothing any more.
+    fn is_past(&self, title: &Title) -> bool {
+        self.claims().and_then(|claims| claims.last(&title.name)).is_some_and(|last| last > title.claimed)
     }
 
     /// Whether agents of before a restart may still be on their way back.
@@ -142,9 +159,16 @@ impl Directory for Memory {
                 return Err(ClaimError::Returning);
             }
             None if entries.len() >= self.max => return Err(ClaimError::Full),
+            None if right == Right::Ticket && self.is_returning() && self.is_past(&tunnel.title()) => {
+                return Err(ClaimError::Returning);
+            }
             // A ticket for a name that nobody holds: whoever has claimed it meanwhile, and left it, has it no more.
             None if right == Right::Ticket && !self.is_returning() => tunnel.claim_anew(),
             None => {}
+        }
+        // Of a name that the relay has drawn there is one holder, ever.
+        if let Some(mut claims) = self.claims().filter(|_| !name.is_drawn()) {
+            claims.note(name, tunnel.title().claimed);
         }
         self.claimed.notify_waiters();
         Ok(match entries.insert(name.clone(), Entry::Here(tunnel.clone())) {

@@ -1,10 +1,12 @@
 //! Who holds which name. In memory for one relay; another implementation can ask other relays.
 
+mod claims;
 mod memory;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use claims::Claims;
 use futures_util::future::BoxFuture;
 use gantz_shared::name::Name;
 use gantz_shared::span::rounded;

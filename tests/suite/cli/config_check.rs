@@ -81,8 +81,8 @@ async fn all_that_is_wrong_is_said_at_once() {
 
 #[tokio::test]
 async fn ports_that_are_taken_unless_it_is_by_the_relay_itself() {
-    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let port = taken.local_addr().unwrap().port();
+    let port = lasting_port();
+    let _taken = UdpSocket::bind(("127.0.0.1", port)).unwrap();
     let wrong_ones = wrong(check(&format!("{FINE} --state-dir state --listen 127.0.0.1:{port}"))).await;
     assert_eq!(wrong_ones.len(), 1, "{wrong_ones:?}");
     assert!(wrong_ones[0].contains(&format!("cannot listen on 127.0.0.1:{port} (UDP)")), "{wrong_ones:?}");

@@ -112,7 +112,7 @@ async fn files_that_nobody_would_read_are_not_passed_over() {
 #[tokio::test]
 async fn settings_of_acme_that_nobody_would_use_are_not_passed_over() {
     let mut all = Vec::new();
-    for flags in ["--tls off --acme-email operator@relay.test", "--tls self-signed --acme-challenge http"] {
+    for flags in ["--tls off --acme-dns-zone acme.relay.test", "--tls self-signed --acme-challenge http"] {
         all.push(serve(flags).screen(2).await);
     }
     let variables = serve("").env("GANTZ_RELAY_TLS", "off").env("GANTZ_RELAY_ACME_DIRECTORY", "staging").end().await;

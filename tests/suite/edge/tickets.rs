@@ -197,12 +197,14 @@ async fn after_a_restart_names_are_waited_for() {
 /// The new key does not cut anybody off: whoever is here gets a new ticket, and whoever is away comes back with the old one.
 #[tokio::test]
 async fn a_new_key_takes_nobodys_name() {
+    // Built before there are agents, which say nothing while this thread waits.
+    let program = binaries::gantz_relay();
     let state = tempfile::tempdir().unwrap();
     let relay = relay().relay_config(|config| config.state_dir = Some(state.path().to_owned())).start_relay();
     let mut here = open(&relay, wanting("here")).await.unwrap();
     let away = open(&relay, wanting("away")).await.unwrap().welcome.resume;
     let rotate = || {
-        let mut command = Command::new(binaries::gantz_relay());
+        let mut command = Command::new(&program);
         let output = command.args(["tickets", "rotate", "--state-dir"]).arg(state.path()).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
@@ -219,4 +221,71 @@ async fn a_new_key_takes_nobodys_name() {
     assert_ne!(newer.reveal(), newest.reveal());
     assert_eq!(open(&relay, with(&newer)).await.unwrap().welcome.name.as_str(), "here");
     assert_eq!(open(&relay, with(&newest)).await.unwrap().welcome.name.as_str(), "here");
+}
+
+/// As another process says it, that has a copy of what this one knows.
+fn elsewhere(hello: Hello) -> Hello {
+    Hello { run: Some("another one".to_owned()), ..hello }
+}
+
+#[tokio::test]
+async fn an_agent_whose_tunnel_went_on_elsewhere_does_not_get_it_back() {
+    let relay = short_hold();
+    let ghost = open(&relay, wanting("mine")).await.unwrap();
+    let ticket = ghost.welcome.resume.clone();
+    let holder = open(&relay, elsewhere(with(&ticket))).await.unwrap();
+    assert_eq!(closed(&ghost.connection).await.0, Some(CloseCode::Replaced));
+    for moves in [false, true] {
+        let refused = open(&relay, Hello { moves, ..with(&ticket) }).await.err().expect("refused");
+        assert_eq!((refused.code, refused.retry_after), (RefusalCode::Superseded, None), "moves: {moves}");
+    }
+    assert_serves(&relay, &holder).await;
+    // Nor while the holder is away for a moment, who does come back, also as another process with its newest ticket.
+    let newest = holder.welcome.resume.clone();
+    holder.connection.close(CloseCode::Protocol, "crash");
+    let refused = open(&relay, with(&ticket)).await.err().expect("refused");
+    assert_eq!(refused.code, RefusalCode::Superseded);
+    let again = Hello { run: Some("a third one".to_owned()), ..with(&newest) };
+    assert_serves(&relay, &open(&relay, again).await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn after_a_restart_of_the_relay_the_newer_ticket_and_the_later_claim_win() {
+    let state = tempfile::tempdir().unwrap();
+    let start = || {
+        let configured = relay().relay_config(|config| {
+            config.state_dir = Some(state.path().to_owned());
+            config.keep_names = Duration::ZERO;
+        });
+        configured.start_relay()
+    };
+    // One who has given the name up, and the next one, whose tunnel has gone on elsewhere.
+    let before = start();
+    let old = open(&before, wanting("mine")).await.unwrap();
+    let oldest = old.welcome.resume.clone();
+    old.connection.close(CloseCode::Done, "goodbye");
+    let ghost = within("the name", async {
+        loop {
+            match open(&before, elsewhere(wanting("mine"))).await {
+                Ok(agent) => return agent,
+                Err(refused) => assert_eq!(refused.code, RefusalCode::NameTaken),
+            }
+        }
+    })
+    .await;
+    let older = ghost.welcome.resume.clone();
+    let newest = open(&before, Hello { run: Some("a third one".to_owned()), ..with(&older) }).await.unwrap();
+    let newest = newest.welcome.resume.clone();
+    drop(before);
+
+    let after = start();
+    let refused = open(&after, with(&oldest)).await.err().expect("refused");
+    assert!(refused.code == RefusalCode::NameTaken && refused.retry_after.is_some(), "{}", refused.message);
+    let second = open(&after, elsewhere(with(&older))).await.unwrap();
+    let third = open(&after, Hello { run: Some("a third one".to_owned()), ..with(&newest) }).await.unwrap();
+    assert_eq!(closed(&second.connection).await.0, Some(CloseCode::Replaced));
+    assert_eq!(third.welcome.name.as_str(), "mine");
+    let refused = open(&after, elsewhere(with(&older))).await.err().expect("refused");
+    assert_eq!(refused.code, RefusalCode::Superseded);
+    assert_serves(&after, &third).await;
 }

@@ -100,6 +100,15 @@ impl Namespaces {
         self.ip(Machine::Router, "rule add pref 1 ipproto udp blackhole");
     }
 
+    /// It drops the UDP that this machine sends, and says nothing.
+    pub(crate) fn drop_udp_of(&self, machine: Machine) {
+        let from = match machine {
+            Machine::Relay => "far",
+            _ => "near",
+        };
+        self.ip(Machine::Router, &format!("rule add pref 1 iif {from} ipproto udp blackhole"));
+    }
+
     /// It lets UDP through again.
     pub(crate) fn pass_udp(&self) {
         self.ip(Machine::Router, "rule del pref 1");

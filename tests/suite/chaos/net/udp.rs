@@ -1,5 +1,6 @@
 //! UDP does not get through at all, and nobody says so: the tunnel goes over TCP until it does again.
 
+use super::namespaces::Machine;
 use super::site::Site;
 use crate::linked::{A_WHILE, RECOVERY};
 
@@ -26,4 +27,25 @@ async fn from_one_moment_on() {
     site.says("reconnecting").await;
     assert_eq!(site.says("reconnected").await["transport"], "tcp");
     load.finish().await.assert_honest();
+}
+
+/// One direction is enough for the other side to be heard, and for nothing to be answered.
+async fn one_way(machine: Machine) {
+    let mut site = Site::start(|_| {}).await;
+    let load = site.load().await;
+    site.machines.drop_udp_of(machine);
+    load.flows(RECOVERY).await;
+    site.says("reconnecting").await;
+    assert_eq!(site.says("reconnected").await["transport"], "tcp");
+    load.finish().await.assert_honest();
+}
+
+#[tokio::test]
+async fn what_the_relay_says_is_lost() {
+    one_way(Machine::Relay).await;
+}
+
+#[tokio::test]
+async fn what_the_agent_says_is_lost() {
+    one_way(Machine::Agent).await;
 }
