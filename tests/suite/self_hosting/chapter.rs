@@ -160,6 +160,9 @@ impl Story {
         );
         assert_eq!(env.lines().count(), 2);
         self.checkout.write(".env", &format!("{env}GANTZ_RELAY_TLS=self-signed\nPUBLISH_ON=127.0.0.1\n"));
+        // The image of an earlier run is not the one of this checkout; what it was built from is used again where it is the
+        // same.
+        self.engine.tries("docker image rm --force --no-prune gantz-relay").await;
         let commands = chapter.commands();
         let [up, logs, add, revoke] = &commands[..] else { panic!("{commands:?}") };
         self.types(up).await;

@@ -11,19 +11,25 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
+use gantz_shared::limits::IDLE_TIMEOUT;
 use quinn::udp::{RecvMeta, Transmit};
 use quinn::{AsyncUdpSocket, Runtime, TokioRuntime, UdpPoller};
 use socket2::{Domain, Protocol, SockRef, Type};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 /// Datagrams of peers' own sockets that wait to be read; more are dropped, as by a socket whose buffer is full.
 const WAITING: usize = 4096;
 
 /// The largest datagram that is read, bytes: more than the endpoint takes (quinn's `max_udp_payload_size`).
 const DATAGRAM: usize = 2048;
+
+/// A peer of which nothing came for so long has no connection any more, and needs no socket of its own.
+const QUIET: Duration = IDLE_TIMEOUT.saturating_add(Duration::from_secs(5));
 
 /// One end of a connection's path, as the endpoint knows it: the peer, and this side's address where the system says it.
 pub type Path = (SocketAddr, Option<IpAddr>);
@@ -46,7 +52,8 @@ struct State {
     /// The main socket is another's.
     is_away: bool,
     peers: HashSet<SocketAddr>,
-    readers: JoinSet<()>,
+    /// Each ends with its peer.
+    readers: JoinSet<SocketAddr>,
     datagrams: Option<(mpsc::Sender<Datagram>, mpsc::Receiver<Datagram>)>,
     /// The endpoint, which waits for datagrams.
     waker: Option<Waker>,
@@ -101,13 +108,22 @@ impl Socket {
         // Only now: while all sockets have it set, every process of this machine could bind the port.
         let main = SockRef::from(&self.own);
         main.set_reuse_address(true)?;
+        while let Some(ended) = state.readers.try_join_next() {
+            if let Ok(peer) = ended {
+                state.peers.remove(&peer);
+            }
+        }
         for path in paths {
             if !state.peers.insert(path.0) {
                 continue;
             }
             match connected(bound, path) {
                 Ok(socket) => {
-                    state.readers.spawn(read(socket, path, sender.clone()));
+                    let sender = sender.clone();
+                    state.readers.spawn(async move {
+                        read(socket, path, sender).await;
+                        path.0
+                    });
                 }
                 // Its agent hears of the next packet that its connection is gone, and opens another.
                 Err(error) => tracing::debug!(peer = %path.0, %error, "no socket of its own for a peer"),
@@ -220,11 +236,12 @@ fn connected(bound: SocketAddr, (peer, local): Path) -> io::Result<tokio::net::U
     tokio::net::UdpSocket::from_std(socket.into())
 }
 
-/// Reads a peer's own socket.
+/// Reads a peer's own socket until nothing comes any more.
 async fn read(socket: tokio::net::UdpSocket, path: Path, datagrams: mpsc::Sender<Datagram>) {
     let mut buffer = [0; DATAGRAM];
     loop {
-        match socket.recv_from(&mut buffer).await {
+        let Ok(received) = timeout(QUIET, socket.recv_from(&mut buffer)).await else { return };
+        match received {
             Ok((len, from)) => {
                 // Before it was connected it may have got somebody else's.
                 let path = if from.ip().to_canonical() == path.0.ip().to_canonical() && from.port() == path.0.port() {
