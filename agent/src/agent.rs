@@ -1,6 +1,7 @@
 //! A running agent: the tunnel, kept open until it is told to stop.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use gantz_transport::Connection;
 use http::{Method, StatusCode};
 use rand::RngExt;
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -187,6 +188,13 @@ impl fmt::Debug for Agent {
     }
 }
 
+/// What comes next for a tunnel that is open.
+enum Next {
+    Ended(Result<Ended, JoinError>),
+    /// Another connection, to move to.
+    Session(Box<Result<Session, OpenError>>),
+}
+
 /// What all that this agent opens has in common.
 struct Run(String);
 
@@ -260,19 +268,28 @@ async fn serve(
     loop {
         // The wish is granted: from here on the ticket brings the name back, and another's claim to it does not stop us.
         config.name = Some(current.welcome().name.to_string());
-        let reason = tokio::select! {
-            ended = &mut serving => match ended {
-                Ok(Ended::Stopped) => {
-                    left.join_all().await;
-                    return Ok(());
+        let next = {
+            // Not begun again when something ends that the tunnel has left.
+            let mut better = pin!(better(&config, &run, &work, &current));
+            loop {
+                tokio::select! {
+                    ended = &mut serving => break Next::Ended(ended),
+                    session = &mut better => break Next::Session(Box::new(session)),
+                    Some(_) = left.join_next() => {}
                 }
-                Ok(Ended::Replaced) => return Err(OpenError::Replaced),
-                Ok(Ended::Lost(reason)) => reason,
-                // It was aborted with its runtime, or there is a mistake in it.
-                Err(error) => format!("the tunnel's task failed: {error}"),
-            },
-            session = better(&config, &run, &work, &current) => {
-                let next = start(session?, &work, &signs);
+            }
+        };
+        let reason = match next {
+            Next::Ended(Ok(Ended::Stopped)) => {
+                left.join_all().await;
+                return Ok(());
+            }
+            Next::Ended(Ok(Ended::Replaced)) => return Err(OpenError::Replaced),
+            Next::Ended(Ok(Ended::Lost(reason))) => reason,
+            // It was aborted with its runtime, or there is a mistake in it.
+            Next::Ended(Err(error)) => format!("the tunnel's task failed: {error}"),
+            Next::Session(session) => {
+                let next = start((*session)?, &work, &signs);
                 leave(&mut left, &current, std::mem::replace(&mut serving, next.1));
                 let was_silent = current.is_silent.load(Ordering::Relaxed);
                 current = next.0;
@@ -285,7 +302,6 @@ async fn serve(
                 });
                 continue;
             }
-            Some(_) = left.join_next() => continue,
         };
         if !current.is_silent.load(Ordering::Relaxed) {
             (work.observer)(&Event::Reconnecting { reason });

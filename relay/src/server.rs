@@ -210,7 +210,7 @@ impl Relay {
                 taken_over: taken_over.clone(),
             };
             let predecessor = sockets.predecessor.map(|Predecessor(predecessor)| predecessor);
-            let giving = takeover::serve(dir.clone(), predecessor, greeter.roster.greeted(), open.clone(), giving);
+            let giving = takeover::serve(dir, predecessor, greeter.roster.greeted(), open.clone(), giving);
             let stop = stop.clone();
             tasks.spawn(async move {
                 stop.run_until_cancelled(giving).await;

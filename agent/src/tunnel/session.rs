@@ -140,8 +140,11 @@ impl Session {
                     }
                     Ok(Some(FromRelay::Ticket { resume })) => {
                         self.welcome.send_modify(|welcome| welcome.resume = resume);
-                        let renewed = agent::Event::Renewed(self.welcome.borrow().clone());
-                        (work.observer)(&renewed);
+                        // The connection that came after it has a newer one.
+                        if !moved.is_cancelled() && !leaving.is_cancelled() {
+                            let renewed = agent::Event::Renewed(self.welcome.borrow().clone());
+                            (work.observer)(&renewed);
+                        }
                     }
                     Ok(Some(FromRelay::TokensApplied { generation, lives })) => work.tokens.applied(generation, &lives),
                     Ok(Some(other)) => tracing::debug!(?other, "unexpected control message"),

@@ -28,6 +28,8 @@ pub(crate) struct Claims {
     path: PathBuf,
     claimed: HashMap<Name, u64>,
     lines: usize,
+    /// The file may end in the middle of a line, which is not to become part of the next.
+    is_torn: bool,
     /// That the file cannot be written was told.
     told: bool,
 }
@@ -38,7 +40,8 @@ impl Claims {
         let path = dir.join(FILE);
         let text = state::read(&path)?.unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
-        let mut claims = Self { path, claimed: HashMap::new(), lines: 0, told: false };
+        let is_torn = !text.is_empty() && !text.ends_with('\n');
+        let mut claims = Self { path, claimed: HashMap::new(), lines: 0, is_torn, told: false };
         for line in text.lines() {
             claims.lines += 1;
             if let Some((claimed, name)) = line.split_once(' ')
@@ -64,7 +67,10 @@ impl Claims {
             self.write_anew()
         } else {
             self.lines += 1;
-            self.append(&line(name, claimed)).map_err(|error| error.to_string())
+            let begin = if self.is_torn { "\n" } else { "" };
+            let appended = self.append(&format!("{begin}{}", line(name, claimed)));
+            self.is_torn = appended.is_err();
+            appended.map_err(|error| error.to_string())
         };
         match written {
             Ok(()) => self.told = false,
@@ -90,7 +96,7 @@ impl Claims {
         all.sort_unstable_by_key(|(_, claimed)| std::cmp::Reverse(*claimed));
         all.truncate(MAX_CLAIMS / 4 * 3);
         let text: String = all.iter().map(|(name, claimed)| line(name, *claimed)).collect();
-        self.lines = all.len();
+        (self.lines, self.is_torn) = (all.len(), false);
         self.claimed = all.into_iter().collect();
         state::write(&self.path, text.as_bytes(), 0o600).map_err(|error| error.to_string())
     }
@@ -120,8 +126,10 @@ mod tests {
         claims.note(&name(2), 8);
         fs::write(folder.path().join(FILE), [fs::read(folder.path().join(FILE)).unwrap(), b"12".to_vec()].concat())
             .unwrap();
-        let again = Claims::load(folder.path()).unwrap();
+        let mut again = Claims::load(folder.path()).unwrap();
         assert_eq!((again.last(&name(1)), again.last(&name(2))), (Some(9), Some(8)));
+        again.note(&name(3), 10);
+        assert_eq!(Claims::load(folder.path()).unwrap().last(&name(3)), Some(10), "behind half a line");
     }
 
     #[test]

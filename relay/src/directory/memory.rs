@@ -139,6 +139,7 @@ impl Directory for Memory {
         };
         // Whom it is kept for has the same key, or has lost it to whoever has it now.
         let is_the_keys = matches!(right, Right::Reserved | Right::SameKey);
+        let last = || self.claims().and_then(|claims| claims.last(name));
         match entries.get(name) {
             Some(Entry::Here(holder)) => match standing(&holder.title()) {
                 Standing::Rightful => {}
@@ -150,7 +151,7 @@ impl Directory for Memory {
                 let left = gone.kept(self.keep).saturating_sub(gone.since.elapsed());
                 match standing(&gone.title) {
                     Standing::Rightful => {}
-                    _ if left.is_zero() => tunnel.claim_anew(),
+                    _ if left.is_zero() => tunnel.claim_anew(last().max(Some(gone.title.claimed))),
                     Standing::Superseded => return Err(ClaimError::Superseded(name.clone())),
                     Standing::Stranger => return Err(ClaimError::Kept { name: name.clone(), left }),
                 }
@@ -163,7 +164,14 @@ impl Directory for Memory {
                 return Err(ClaimError::Returning);
             }
             // A ticket for a name that nobody holds: whoever has claimed it meanwhile, and left it, has it no more.
-            None if right == Right::Ticket && !self.is_returning() => tunnel.claim_anew(),
+            None if right == Right::Ticket && !self.is_returning() && !name.is_drawn() => tunnel.claim_anew(last()),
+            // A clock that was set back must not make this claim the earlier one.
+            None if right == Right::First => tunnel.claim_anew(last()),
+            None => {}
+        }
+        match entries.get(name) {
+            Some(Entry::Here(holder)) => tunnel.succeed(holder.title().run),
+            Some(Entry::Gone(gone)) => tunnel.succeed(gone.title.run.clone()),
             None => {}
         }
         // Of a name that the relay has drawn there is one holder, ever.

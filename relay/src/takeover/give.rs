@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tokio::io::Interest;
 use tokio::net::{UnixListener, UnixStream};
@@ -23,25 +23,31 @@ pub(crate) struct Giving {
     pub(crate) taken_over: CancellationToken,
 }
 
-/// Relieves `predecessor`, `open`s the doors, and then waits for somebody who takes over from this process.
-pub(crate) async fn serve(
-    state_dir: PathBuf,
+/// Relieves `predecessor`, `open`s the doors, and then waits for somebody who takes over from this process. Where there is
+/// nobody to relieve, somebody can ask as soon as this returns.
+pub(crate) fn serve(
+    state_dir: &Path,
     predecessor: Option<Predecessor>,
     greeted: watch::Receiver<usize>,
     open: CancellationToken,
     giving: Giving,
-) {
-    if let Some(predecessor) = predecessor {
-        predecessor.await_agents(greeted).await;
-        open.cancel();
-        if let Err(error) = predecessor.relieve().await {
-            tracing::warn!(%error, "the relay that was there before did not hear that it can go");
+) -> impl Future<Output = ()> + Send + use<> {
+    let path = place(state_dir);
+    let at_once = predecessor.is_none().then(|| Socket::listen(path.clone()));
+    async move {
+        if let Some(predecessor) = predecessor {
+            predecessor.await_agents(greeted).await;
+            open.cancel();
+            if let Err(error) = predecessor.relieve().await {
+                tracing::warn!(%error, "the relay that was there before did not hear that it can go");
+            }
         }
-    }
-    let path = place(&state_dir);
-    match Socket::listen(path.clone()) {
-        Ok(socket) => giving.wait(socket).await,
-        Err(error) => tracing::warn!(path = %path.display(), %error, "no other process can take over from this one"),
+        match at_once.unwrap_or_else(|| Socket::listen(path.clone())) {
+            Ok(socket) => giving.wait(socket).await,
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "no other process can take over from this one");
+            }
+        }
     }
 }
 

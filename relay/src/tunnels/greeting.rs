@@ -20,6 +20,9 @@ use crate::sources::Place;
 /// Seconds after which an agent may try again where the relay was full.
 const RETRY_FULL_SECS: u32 = 60;
 
+/// Bytes of the word that tells an agent's runs apart: it is kept for as long as the name is.
+const MAX_RUN: usize = 64;
+
 /// Random names that are tried before the relay gives up: with 2^48 of them a second try is already a wonder.
 const RANDOM_TRIES: usize = 8;
 
@@ -86,6 +89,9 @@ impl Greeter {
         hello: &Hello,
     ) -> Result<(Arc<Tunnel>, Right), Refused> {
         hello.policy.check().map_err(|error| refused(RefusalCode::InvalidHello, error.to_string()))?;
+        if hello.run.as_ref().is_some_and(|run| run.len() > MAX_RUN) {
+            return Err(refused(RefusalCode::InvalidHello, format!("`run` has more than {MAX_RUN} bytes")));
+        }
         if place.is_none() {
             let message = "this address has as many tunnels as one may have".to_owned();
             let retry_after = Some(RETRY_FULL_SECS.into());

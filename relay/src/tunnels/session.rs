@@ -200,6 +200,10 @@ async fn converse(
             }
             // An error would be the end of the relay.
             Ok(()) = renewed.changed() => {
+                // Its agent has a newer one by another connection, which this one would be kept in place of.
+                if tunnel.is_superseded() {
+                    continue;
+                }
                 let resume = greeter.tickets.issue(&tunnel.title(), tunnel.access_key());
                 match sender.send(&FromRelay::Ticket { resume }).await {
                     Ok(()) => continue,

@@ -162,7 +162,7 @@ mod tests {
 
     fn title() -> Title {
         let name = Name::parse("my-tools").unwrap();
-        Title { name, claimed: 7, shown: 8, issued: 9, run: None }
+        Title { claimed: 7, ..Title::resumed(name, 7, 8, 9, None) }
     }
 
     /// What a ticket of it tells.

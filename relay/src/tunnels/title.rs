@@ -16,6 +16,10 @@ pub(crate) struct Title {
     pub(crate) issued: u64,
     /// Which run of which agent it is, where that says so.
     pub(crate) run: Option<String>,
+    /// As `claimed`, before the name had become free: tickets of before are still its own.
+    pub(crate) was: u64,
+    /// Which run had the name before it, and so the ticket that was shown, where that is known.
+    pub(crate) predecessor: Option<String>,
 }
 
 /// How a title stands to that of the name's holder.
@@ -32,22 +36,27 @@ pub(crate) enum Standing {
 impl Title {
     /// Of a name that is claimed at `now`.
     pub(crate) fn claimed(name: Name, now: u64, run: Option<String>) -> Self {
-        Self { name, claimed: now, shown: now, issued: now, run }
+        Self { name, claimed: now, shown: now, issued: now, run, was: now, predecessor: None }
     }
 
     /// Of a ticket that was issued at `shown`, and is redeemed at `now`.
     pub(crate) fn resumed(name: Name, claimed: u64, shown: u64, now: u64, run: Option<String>) -> Self {
-        Self { name, claimed, shown, issued: now.max(shown.saturating_add(1)), run }
+        let issued = now.max(shown.saturating_add(1));
+        Self { name, claimed, shown, issued, run, was: claimed, predecessor: None }
     }
 
     /// Which of both is older is asked by the tickets that were shown, too: after a restart of the relay whoever comes
-    /// first holds the name, until somebody comes with a newer one.
+    /// first holds the name, until somebody comes with a newer one. With the same ticket comes the ghost that it was given
+    /// to, or an agent that crashed, or was cut off, before it had kept its newer one: that is a run that nobody knows.
     pub(crate) fn against(&self, holder: &Self) -> Standing {
-        if self.claimed != holder.claimed {
+        if self.run.is_some() && self.run == holder.run {
+            return Standing::Rightful;
+        }
+        if self.claimed != holder.claimed && self.claimed != holder.was {
             return if self.claimed > holder.claimed { Standing::Rightful } else { Standing::Stranger };
         }
-        let is_same_run = self.run.is_some() && self.run == holder.run;
-        if is_same_run || self.shown >= holder.issued || self.shown > holder.shown {
+        let is_ghost = self.run.is_none() || self.run == holder.predecessor;
+        if self.shown >= holder.issued || self.shown > holder.shown || (self.shown == holder.shown && !is_ghost) {
             Standing::Rightful
         } else {
             Standing::Superseded
@@ -66,18 +75,32 @@ mod tests {
     #[test]
     fn the_newer_ticket_holds() {
         let first = resumed(1, 10, "a");
-        let copy = resumed(first.issued, 20, "b");
+        let copy = Title { predecessor: first.run.clone(), ..resumed(first.issued, 20, "b") };
         assert_eq!(copy.against(&first), Standing::Rightful, "whoever shows what was given last");
         assert_eq!(resumed(10, 30, "a").against(&copy), Standing::Superseded, "the ghost");
         assert_eq!(resumed(10, 30, "b").against(&copy), Standing::Rightful, "a run that comes back is no ghost");
+        assert_eq!(
+            resumed(10, 30, "c").against(&copy),
+            Standing::Rightful,
+            "b may have crashed before it kept its own"
+        );
+        assert_eq!(resumed(9, 30, "c").against(&copy), Standing::Superseded, "an older one nobody crashed with");
         let ghost = resumed(10, 40, "a");
         assert_eq!(resumed(20, 50, "b").against(&ghost), Standing::Rightful, "a ghost that came first after a restart");
         assert_eq!(ghost.against(&resumed(20, 50, "b")), Standing::Superseded);
     }
 
     #[test]
+    fn who_lost_the_answer_after_the_name_was_free_comes_back() {
+        let holder = Title { claimed: 20, ..resumed(1, 20, "a") };
+        assert_eq!(resumed(1, 30, "a").against(&holder), Standing::Rightful);
+        assert_eq!(resumed(1, 30, "b").against(&holder), Standing::Rightful);
+        assert_eq!(Title { claimed: 15, was: 15, ..resumed(1, 30, "b") }.against(&holder), Standing::Stranger);
+    }
+
+    #[test]
     fn the_later_claim_holds() {
-        let (before, since) = (resumed(5, 10, "a"), Title { claimed: 7, ..resumed(7, 10, "b") });
+        let (before, since) = (resumed(5, 10, "a"), Title { claimed: 7, was: 7, ..resumed(7, 10, "b") });
         assert_eq!(before.against(&since), Standing::Stranger);
         assert_eq!(since.against(&before), Standing::Rightful);
     }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -29,9 +29,8 @@ const LISTEN: Duration = Duration::from_millis(50);
 /// See the module's head.
 pub(crate) struct Tunnel {
     id: u64,
-    title: Title,
-    /// As in its title, but for a name that had become free meanwhile.
-    claimed: AtomicU64,
+    name: Name,
+    title: Mutex<Title>,
     access_key: KeyDigest,
     network: IpAddr,
     connection: Connection,
@@ -85,8 +84,8 @@ impl Tunnel {
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         Arc::new(Self {
             id,
-            claimed: AtomicU64::new(title.claimed),
-            title,
+            name: title.name.clone(),
+            title: Mutex::new(title),
             access_key,
             network: network(connection.remote_address().ip()),
             unread: Arc::new(Unread::new(unread, id, connection.clone())),
@@ -120,17 +119,29 @@ impl Tunnel {
     }
 
     pub(crate) fn name(&self) -> &Name {
-        &self.title.name
+        &self.name
     }
 
     /// By what it holds its name.
     pub(crate) fn title(&self) -> Title {
-        Title { claimed: self.claimed.load(Ordering::Relaxed), ..self.title.clone() }
+        self.locked_title().clone()
     }
 
-    /// Its name had become free: from now on it is as if it was claimed only with this tunnel.
-    pub(crate) fn claim_anew(&self) {
-        self.claimed.store(self.title.issued, Ordering::Relaxed);
+    /// Its name had become free: from now on it is as if it was claimed only with this tunnel, after whoever claimed it
+    /// `last`.
+    pub(crate) fn claim_anew(&self, last: Option<u64>) {
+        let mut title = self.locked_title();
+        title.claimed = last.map_or(title.issued, |last| title.issued.max(last.saturating_add(1)));
+        title.issued = title.issued.max(title.claimed);
+    }
+
+    /// Which run had its name until now.
+    pub(crate) fn succeed(&self, run: Option<String>) {
+        self.locked_title().predecessor = run;
+    }
+
+    fn locked_title(&self) -> MutexGuard<'_, Title> {
+        self.title.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Which access key its holder has.

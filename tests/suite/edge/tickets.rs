@@ -136,7 +136,7 @@ async fn a_ticket_of_before_does_not_take_a_name_from_its_new_holder() {
     old.connection.close(CloseCode::Done, "goodbye");
     let new = within("the name", async {
         loop {
-            match open(&relay, wanting("mine")).await {
+            match open(&relay, elsewhere(wanting("mine"))).await {
                 Ok(agent) => return agent,
                 Err(refused) => assert_eq!(refused.code, RefusalCode::NameTaken),
             }

@@ -1,8 +1,10 @@
-//! How many streams the peer may have open at once: a few at first, and twice as many whenever half of them are. quinn
-//! keeps room for each that is granted, and with it, until that one is used again, the room that its longest message took.
+//! How many streams the peer may have open at once: a few at first, and twice as many whenever half of them are, or as many
+//! are opened in a second: the peer gets to know of one that is over only a round trip or two later. quinn keeps room for
+//! each that is granted, and with it, until that one is used again, the room that its longest message took.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use gantz_shared::limits::MAX_REQUEST_STREAMS;
 use quinn::VarInt;
@@ -18,6 +20,8 @@ pub(super) struct Granted(Arc<Counts>);
 struct Counts {
     granted: AtomicU32,
     open: AtomicU32,
+    /// Since when the ones of this second are counted, and how many there are.
+    second: Mutex<(Instant, u32)>,
 }
 
 /// One that is open. Dropped, it is no more.
@@ -26,19 +30,32 @@ pub(super) struct Taken(Arc<Counts>);
 
 impl Granted {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Counts { granted: AtomicU32::new(FIRST), open: AtomicU32::new(0) }))
+        let second = Mutex::new((Instant::now(), 0));
+        Self(Arc::new(Counts { granted: AtomicU32::new(FIRST), open: AtomicU32::new(0), second }))
     }
 
     /// The peer has opened one more: grants others before it has to wait for them.
     pub(super) fn take(&self, connection: &quinn::Connection) -> Taken {
         let open = self.0.open.fetch_add(1, Ordering::Relaxed) + 1;
         let granted = self.0.granted.load(Ordering::Relaxed);
-        if open > granted / 2 && granted < MAX_REQUEST_STREAMS {
+        if granted < MAX_REQUEST_STREAMS && open.max(self.0.in_this_second()) > granted / 2 {
             let more = (2 * granted).min(MAX_REQUEST_STREAMS);
             self.0.granted.store(more, Ordering::Relaxed);
             connection.set_max_concurrent_bi_streams(VarInt::from_u32(more));
         }
         Taken(self.0.clone())
+    }
+}
+
+impl Counts {
+    /// One more, and how many that makes in this second.
+    fn in_this_second(&self) -> u32 {
+        let mut second = self.second.lock().unwrap_or_else(PoisonError::into_inner);
+        if second.0.elapsed() >= Duration::from_secs(1) {
+            *second = (Instant::now(), 0);
+        }
+        second.1 += 1;
+        second.1
     }
 }
 

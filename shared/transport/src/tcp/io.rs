@@ -80,7 +80,11 @@ impl<T: Unpin> Io<T> {
 
     fn write<R>(&self, act: impl FnOnce(Pin<&mut T>) -> Poll<io::Result<R>>) -> Poll<io::Result<R>> {
         let written = self.with(act);
-        self.0.is_full.store(written.is_pending() && self.0.end.get().is_none(), Ordering::Release);
+        let was_full = self.0.is_full.swap(written.is_pending() && self.0.end.get().is_none(), Ordering::AcqRel);
+        if was_full && written.is_ready() {
+            // There is room only because the peer's system has acknowledged something.
+            self.0.ear.hear();
+        }
         written.map(Ok)
     }
 }
