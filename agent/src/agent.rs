@@ -234,22 +234,21 @@ fn start(session: Session, work: &Arc<Work>, Signs { stop, cut, .. }: &Signs) ->
 }
 
 /// Has let go of a session: it ends when what was begun there has ended.
-fn leave(left: &mut JoinSet<()>, current: &Current, serving: AbortOnDropHandle<Ended>) {
+fn leave(left: &mut JoinSet<()>, current: &Current, mut serving: AbortOnDropHandle<Ended>) {
     let signs = current.signs.clone();
     left.spawn(async move {
         // A relay that leaves closes the connection itself: it may still have requests for it. One that goes on after all,
         // because nothing has taken its place, would keep it for ever.
-        let closed_by_relay = async {
-            if let Some(within) = signs.leaves_within.get() {
-                tokio::time::sleep(*within).await;
+        let by_relay = signs.leaves_within.get().copied().unwrap_or_default();
+        let ended = match tokio::time::timeout(by_relay, &mut serving).await {
+            Ok(ended) => ended,
+            Err(_) => {
+                signs.moved.cancel();
+                serving.await
             }
-            signs.moved.cancel();
-            std::future::pending::<()>().await;
         };
-        tokio::select! {
-            // Why it ended is of no interest any more.
-            _ = serving => {}
-            () = closed_by_relay => {}
+        if let Err(error) = ended {
+            tracing::error!(%error, "the task of a tunnel that was left failed");
         }
     });
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant, SystemTime};
 
-use gantz_transport::{Connection, Heard};
+use gantz_transport::Connection;
 
 use crate::config::{LOOK_AROUND, SILENCE};
 
@@ -49,22 +49,18 @@ impl Whereabouts {
 /// any more. Cancel-safe.
 pub(crate) async fn silent(connection: &Connection) {
     // What had been acknowledged, and asked, when the last acknowledgement was seen; and since when another one is due.
-    let (mut seen, mut due) = (connection.heard(), None::<Instant>);
+    let (mut seen, mut due) = (connection.quic_heard(), None::<Instant>);
     loop {
         tokio::time::sleep(LOOK_AROUND).await;
-        let now = connection.heard();
-        match (seen, now) {
-            (_, Heard::Tcp(quiet)) if quiet >= SILENCE => return,
-            (_, Heard::Tcp(_)) => {}
-            (
-                Heard::Quic { acknowledgements: before, asked: asked_before },
-                Heard::Quic { acknowledgements, asked },
-            ) if acknowledgements == before => {
-                if asked > asked_before && due.get_or_insert_with(Instant::now).elapsed() >= SILENCE {
+        let heard = connection.quic_heard();
+        match (seen, heard) {
+            (Some(before), Some(now)) if now.acknowledgements == before.acknowledgements => {
+                if now.asked > before.asked && due.get_or_insert_with(Instant::now).elapsed() >= SILENCE {
                     return;
                 }
             }
-            _ => (seen, due) = (now, None),
+            _ if connection.quiet_for().is_some_and(|quiet| quiet >= SILENCE) => return,
+            _ => (seen, due) = (heard, None),
         }
     }
 }

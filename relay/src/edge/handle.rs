@@ -54,8 +54,8 @@ where
     }
     let trusted = &edge.config.trusted_proxies;
     let client = forwarded::client(&parts.headers, peer.address, trusted);
-    let guest = edge.holding.guest(client, &parts, !body.is_end_stream());
-    let passage = match pass(&parts, &route, guest, client, edge, measured).await {
+    let guest = Guest { source: client, parts: &parts, has_body: !body.is_end_stream() };
+    let passage = match pass(guest, &route, edge, measured).await {
         Ok(passage) => passage,
         Err(answer) => return *answer,
     };
@@ -86,13 +86,12 @@ struct Passage {
 /// Finds the tunnel, asks its policy, and opens a stream; or says what the edge answers instead. A tunnel that turns
 /// out to be dead is waited for like one that is away: nothing of the request has left yet.
 async fn pass(
-    parts: &Parts,
+    guest: Guest<'_>,
     route: &Route,
-    guest: Guest,
-    client: IpAddr,
     edge: &Edge,
     measured: &mut Measured,
 ) -> Result<Passage, Box<Response<EdgeBody>>> {
+    let Guest { source: client, parts, .. } = guest;
     let give_up = later(edge.config.hold);
     let own = (&edge.public.scheme, &route.authority);
     let refuse = |failure: Failure, origin: Option<&Page>| {
@@ -174,7 +173,7 @@ fn counted(failure: Failure) -> Option<AuthFailure> {
 async fn find(
     edge: &Edge,
     target: &Target,
-    guest: Guest,
+    guest: Guest<'_>,
     give_up: Instant,
     measured: &mut Measured,
 ) -> Result<Arc<Tunnel>, Failure> {

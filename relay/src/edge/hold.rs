@@ -26,10 +26,23 @@ pub(super) struct Holding {
 
 /// A request that may have to wait.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Guest {
-    source: IpAddr,
-    /// What may come of its body meanwhile, bytes.
-    body: u32,
+pub(super) struct Guest<'a> {
+    /// Where its caller is.
+    pub(super) source: IpAddr,
+    pub(super) parts: &'a Parts,
+    pub(super) has_body: bool,
+}
+
+impl Guest<'_> {
+    /// What may come of its body meanwhile, bytes, where HTTP/2 lets so much of a stream come.
+    fn body(self, stream_window: u32) -> u32 {
+        if !self.has_body {
+            return 0;
+        }
+        let most = if self.parts.version == Version::HTTP_2 { stream_window } else { READ_AHEAD };
+        let declared = fields::content_length(&self.parts.headers).ok().flatten();
+        declared.and_then(|declared| u32::try_from(declared).ok()).map_or(most, |declared| declared.min(most))
+    }
 }
 
 /// One that waits.
@@ -49,20 +62,12 @@ impl Holding {
         }
     }
 
-    /// A request from `source`.
-    pub(super) fn guest(&self, source: IpAddr, parts: &Parts, has_body: bool) -> Guest {
-        let most = if parts.version == Version::HTTP_2 { self.stream_window } else { READ_AHEAD };
-        let declared = fields::content_length(&parts.headers).ok().flatten().unwrap_or(u64::MAX);
-        let body = if has_body { u32::try_from(declared).unwrap_or(most).min(most) } else { 0 };
-        Guest { source, body }
-    }
-
     /// One more, if there is room for it.
-    pub(super) fn hold(&self, guest: Guest) -> Option<Held<'_>> {
+    pub(super) fn hold(&self, guest: Guest<'_>) -> Option<Held<'_>> {
         Some(Held {
             _request: self.requests.try_acquire().ok()?,
             _source: self.sources.enter(guest.source).ok()?,
-            _body: self.bodies.try_acquire_many(guest.body).ok()?,
+            _body: self.bodies.try_acquire_many(guest.body(self.stream_window)).ok()?,
         })
     }
 }
@@ -82,7 +87,8 @@ mod tests {
     #[test]
     fn one_source_leaves_room_for_others() {
         let holding = Holding::new(1 << 20);
-        let guest = |last: u8| holding.guest([192, 0, 2, last].into(), &parts(Version::HTTP_2, None), false);
+        let parts = parts(Version::HTTP_2, None);
+        let guest = |last: u8| Guest { source: [192, 0, 2, last].into(), parts: &parts, has_body: false };
         let held: Vec<_> = (0..MAX_HELD_PER_SOURCE).map(|_| holding.hold(guest(1)).unwrap()).collect();
         assert!(holding.hold(guest(1)).is_none());
         let other = holding.hold(guest(2)).unwrap();
@@ -93,15 +99,18 @@ mod tests {
 
     #[test]
     fn what_may_come_of_bodies_is_bounded() {
-        let holding = Holding::new(1 << 20);
-        let guest = |version, length| holding.guest([192, 0, 2, 1].into(), &parts(version, length), true);
-        assert_eq!(guest(Version::HTTP_2, None).body, 1 << 20);
-        assert_eq!(guest(Version::HTTP_2, Some(7)).body, 7);
-        assert_eq!(guest(Version::HTTP_11, Some(1 << 30)).body, READ_AHEAD);
-        let held: Vec<_> =
-            (0..MAX_HELD_BODIES >> 20).map(|_| holding.hold(guest(Version::HTTP_2, None)).unwrap()).collect();
-        assert!(holding.hold(guest(Version::HTTP_2, Some(1))).is_none());
-        let empty = holding.guest([192, 0, 2, 1].into(), &parts(Version::HTTP_2, None), false);
+        const WINDOW: u32 = 1 << 20;
+        fn guest(parts: &Parts) -> Guest<'_> {
+            Guest { source: [192, 0, 2, 1].into(), parts, has_body: true }
+        }
+        let (long, short) = (parts(Version::HTTP_2, None), parts(Version::HTTP_2, Some(7)));
+        assert_eq!(guest(&long).body(WINDOW), WINDOW);
+        assert_eq!(guest(&short).body(WINDOW), 7);
+        assert_eq!(guest(&parts(Version::HTTP_11, Some(1 << 40))).body(WINDOW), READ_AHEAD);
+        let holding = Holding::new(WINDOW);
+        let held: Vec<_> = (0..MAX_HELD_BODIES >> 20).map(|_| holding.hold(guest(&long)).unwrap()).collect();
+        assert!(holding.hold(guest(&short)).is_none());
+        let empty = Guest { has_body: false, ..guest(&long) };
         assert!(holding.hold(empty).is_some(), "what has no body needs no room");
         drop(held);
     }

@@ -11,7 +11,7 @@ use gantz_shared::limits::{KEEP_ALIVE_INTERVAL, OPEN_STREAM_DEADLINE};
 use gantz_shared::name::Name;
 use gantz_shared::reset::CloseCode;
 use gantz_shared::wire::Direction;
-use gantz_transport::{Connection, Dropped, FrameReader, FrameWriter, Heard, Lost};
+use gantz_transport::{Connection, Dropped, FrameReader, FrameWriter, Lost};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -200,9 +200,9 @@ impl Tunnel {
 
     /// Whether the agent seems to be gone, though its tunnel is still there.
     pub(crate) fn is_silent(&self) -> bool {
-        match self.connection.heard() {
-            Heard::Quic { acknowledgements, .. } => self.pulse.is_silent(acknowledgements),
-            Heard::Tcp(quiet) => quiet >= KEEP_ALIVE_INTERVAL + SILENCE,
+        match self.connection.quiet_for() {
+            Some(quiet) => quiet >= KEEP_ALIVE_INTERVAL + SILENCE,
+            None => self.pulse.is_silent(|| self.connection.quic_heard().map(|heard| heard.acknowledgements)),
         }
     }
 
@@ -233,8 +233,8 @@ impl Tunnel {
             let place = self.places.clone().acquire_owned().await.map_err(|_| OpenError::Busy)?;
             let (send, recv) = self.connection.open(Dropped::CALLER).await?;
             // Whatever becomes of the stream, its first packet is one that the agent acknowledges (RFC 9000 §13.2).
-            if let Heard::Quic { acknowledgements, .. } = self.connection.heard() {
-                self.pulse.sent(acknowledgements);
+            if let Some(heard) = self.connection.quic_heard() {
+                self.pulse.sent(heard.acknowledgements);
             }
             let (writer, reader) = (FrameWriter::new(send), FrameReader::new(recv, Direction::Response));
             Ok(Stream { writer, reader, place })

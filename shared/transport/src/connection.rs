@@ -7,7 +7,7 @@ use gantz_shared::limits::IDLE_TIMEOUT;
 use gantz_shared::reset::{CloseCode, StreamCode};
 
 use crate::stream::{RecvHalf, SendHalf};
-use crate::{Heard, RecvStream, SendStream, quic, tcp};
+use crate::{RecvStream, SendStream, quic, tcp};
 
 /// An open connection. Clones share it; it closes when the last one is dropped, and the last of its streams.
 #[derive(Debug, Clone)]
@@ -110,12 +110,22 @@ impl Connection {
         }
     }
 
-    /// What tells whether the peer still answers.
+    /// What tells over QUIC whether the peer still answers; none over TCP. Takes the connection's lock.
     #[must_use]
-    pub fn heard(&self) -> Heard {
+    pub fn quic_heard(&self) -> Option<quic::Heard> {
         match &self.0 {
-            Carrier::Quic(link) => link.heard(),
-            Carrier::Tcp(link) => Heard::Tcp(link.quiet_for()),
+            Carrier::Quic(link) => Some(link.heard()),
+            Carrier::Tcp(_) => None,
+        }
+    }
+
+    /// For how long nothing has come over TCP, where the system acknowledges; none over QUIC. The agent asks for a sign of
+    /// life every [`gantz_shared::limits::KEEP_ALIVE_INTERVAL`], so that there is one for either side.
+    #[must_use]
+    pub fn quiet_for(&self) -> Option<Duration> {
+        match &self.0 {
+            Carrier::Quic(_) => None,
+            Carrier::Tcp(link) => Some(link.quiet_for()),
         }
     }
 

@@ -8,7 +8,7 @@ use quinn::VarInt;
 
 use super::granted::Granted;
 use super::{RecvHalf, SendHalf};
-use crate::{Heard, Lost};
+use crate::Lost;
 
 /// See [`crate::Connection`], whose functions these are.
 #[derive(Debug, Clone)]
@@ -50,7 +50,7 @@ impl Link {
         self.connection.remote_address()
     }
 
-    pub(crate) fn heard(&self) -> Heard {
+    pub(crate) fn heard(&self) -> super::Heard {
         let stats = self.connection.stats();
         let sent = stats.frame_tx;
         let asked = sent.stream
@@ -60,7 +60,7 @@ impl Link {
             + sent.max_data
             + sent.max_stream_data
             + sent.max_streams_bidi;
-        Heard::Quic { acknowledgements: stats.frame_rx.acks, asked }
+        super::Heard { acknowledgements: stats.frame_rx.acks, asked }
     }
 
     pub(crate) fn stats(&self) -> super::Stats {
