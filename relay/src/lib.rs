@@ -25,11 +25,15 @@ mod sources;
 mod state;
 #[cfg(unix)]
 mod takeover;
+mod telemetry;
 mod tls;
 mod tunnels;
 
 pub use config::{Access, AcmeConfig, AcmeProof, Config, Domain, Routing, TlsConfig};
 pub use server::{Relay, Sockets, StartError};
+pub use telemetry::Traces;
+#[cfg(feature = "otlp")]
+pub use telemetry::TracesError;
 
 /// Every answer that the relay makes itself: its rows of the public table.
 pub fn answers() -> impl Iterator<Item = gantz_shared::answers::Row> {

@@ -33,6 +33,8 @@ fn built() -> &'static Path {
         let target = folder.parent().expect("target/PROFILE");
         let status = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--bins", "-p", "gantz-agent", "-p", "gantz-relay", "--profile", profile])
+            // As the tests themselves have it: with other features it would be built anew for each of both.
+            .args(["--features", "gantz-relay/otlp"])
             .arg("--target-dir")
             .arg(target)
             .current_dir(root())

@@ -13,6 +13,7 @@ use ipnet::IpNet;
 
 use super::acme::AcmeArgs;
 use super::limits::LimitArgs;
+use super::otlp::OtlpArgs;
 use crate::config::{Access, Domain};
 
 /// The flags of `gantz-relay serve`. What none of them says may come from a file (`super::file`).
@@ -77,6 +78,8 @@ pub struct ServeArgs {
     /// lets open streams finish, and ends
     #[arg(long, env = "GANTZ_RELAY_TAKE_OVER", value_parser = BoolishValueParser::new(), num_args = 0, default_missing_value = "true")]
     pub(super) take_over: Option<bool>,
+    #[command(flatten)]
+    pub(super) otlp: OtlpArgs,
     /// How logs are written
     #[arg(long, env = "GANTZ_RELAY_LOG_FORMAT", value_enum, default_value = "text", value_name = "FORMAT")]
     pub(super) log_format: LogFormat,

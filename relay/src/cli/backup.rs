@@ -40,7 +40,8 @@ pub(super) fn back_up(args: &BackupArgs) -> Result<Exit, Failure> {
                 .why("it is a file, with the relay's keys in it")
                 .hint("gantz-relay backup - > gantz-backup.tar"));
         }
-        make(&dir, &mut BufWriter::new(stdout.lock())).map_err(|error| no_backup(&error))?;
+        let target = redirected(&stdout);
+        make(&dir, &mut BufWriter::new(stdout.lock()), target.as_ref()).map_err(|error| no_backup(&error))?;
         return Ok(Exit::Fine);
     }
     let mut options = OpenOptions::new();
@@ -62,9 +63,23 @@ pub(super) fn back_up(args: &BackupArgs) -> Result<Exit, Failure> {
 }
 
 fn write(dir: &Path, file: &File) -> Result<(), BackupError> {
+    let target = file.metadata().map_err(BackupError::Unwritten)?;
     let mut out = BufWriter::new(file);
-    make(dir, &mut out)?;
+    make(dir, &mut out, Some(&target))?;
     out.flush().and_then(|()| file.sync_all()).map_err(BackupError::Unwritten)
+}
+
+/// Of the file that the standard output goes to, where it does.
+#[cfg(unix)]
+fn redirected(stdout: &io::Stdout) -> Option<fs::Metadata> {
+    use std::os::fd::AsFd;
+    let file = File::from(stdout.as_fd().try_clone_to_owned().ok()?);
+    file.metadata().ok().filter(fs::Metadata::is_file)
+}
+
+#[cfg(not(unix))]
+fn redirected(_: &io::Stdout) -> Option<fs::Metadata> {
+    None
 }
 
 pub(super) fn bring_back(args: &RestoreArgs) -> Result<Exit, Failure> {
@@ -90,6 +105,8 @@ fn is_standard(file: &Path) -> bool {
 fn no_backup(error: &BackupError) -> Failure {
     Failure::new(Exit::Failed, "there is no backup").why(error).hint(match error {
         BackupError::Unwritten(_) => "a file on a disk with room for it",
+        BackupError::IntoItself(_) => "a FILE elsewhere, which others cannot read either",
+        BackupError::TooLarge(_) => "moving it away: it is not the relay's",
         BackupError::Nothing(_) => "--state-dir with the folder that `gantz-relay serve` uses",
         BackupError::Access(AccessError::Newer(_)) => "the gantz-relay that serves with this folder",
         BackupError::Access(AccessError::Database(_) | AccessError::Damaged(_)) => "an earlier backup",

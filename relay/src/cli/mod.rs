@@ -11,6 +11,7 @@ mod key;
 mod limits;
 mod names;
 mod open_files;
+mod otlp;
 mod serve;
 mod settings;
 mod state_folder;

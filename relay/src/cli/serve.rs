@@ -38,13 +38,14 @@ pub(super) fn logs(args: &ServeArgs) -> Logs {
     Logs { format: args.log_format, filter: filter(args.verbose), variable: "GANTZ_RELAY_LOG" }
 }
 
-async fn serve(args: &ServeArgs, config: Config) -> Result<Exit, Failure> {
+async fn serve(args: &ServeArgs, mut config: Config) -> Result<Exit, Failure> {
     let mut stop = Stop::new().map_err(|error| Failure::new(Exit::Failed, "cannot wait for signals").why(error))?;
     let sockets = match args.take_over {
         #[cfg(unix)]
         Some(true) => take_over(args, config.state_dir.as_deref())?,
         _ => bind(args)?,
     };
+    let exporting = args.otlp.start(&mut config)?;
     let domain = config.domain.clone();
     let relay = Relay::start(config, sockets).map_err(|error| start_failure(&error, args))?;
     tracing::info!(
@@ -80,6 +81,7 @@ async fn serve(args: &ServeArgs, config: Config) -> Result<Exit, Failure> {
             } else {
                 tracing::warn!("stopped: streams that had not finished were cut");
             }
+            exporting.end().await;
         }
         signal = stop.signal() => {
             // At once, but not without a word: agents that hear nothing wait for a relay that is gone.

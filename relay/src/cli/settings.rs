@@ -17,6 +17,7 @@ pub(super) fn config(args: &ServeArgs) -> Result<Config, Vec<Failure>> {
     let public = domain.zip(args.public_url.as_ref()).map(|(domain, url)| public_origin(url, domain));
     let public = heard(public.transpose(), &mut wrong).flatten();
     let state_dir = heard(state_dir(args), &mut wrong);
+    heard(args.otlp.check(), &mut wrong);
     let (Some(domain), Some(tls), Some(state_dir), true) = (domain, tls, state_dir, wrong.is_empty()) else {
         return Err(wrong);
     };

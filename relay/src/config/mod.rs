@@ -16,6 +16,8 @@ pub use domain::Domain;
 pub use limits::*;
 pub use rates::*;
 
+use crate::telemetry::Traces;
+
 /// Everything a relay is told.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -49,6 +51,8 @@ pub struct Config {
     pub sse_keep_alive: Duration,
     /// How long streams may finish after the relay was told to stop.
     pub drain: Duration,
+    /// Where spans of requests go; `None`: nowhere. Whoever has started it ends it, after the relay.
+    pub traces: Option<Traces>,
 }
 
 impl Config {
@@ -71,6 +75,7 @@ impl Config {
             can_be_taken_over: false,
             sse_keep_alive: Duration::from_secs(15),
             drain: Duration::from_secs(30),
+            traces: None,
         }
     }
 }

@@ -42,13 +42,15 @@ where
     B::Error: std::fmt::Display + Send,
 {
     let on_upgrade = request.extensions_mut().remove::<hyper::upgrade::OnUpgrade>();
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    measured.trace(&mut parts, edge);
     // Whoever answers before the body has been read, the caller gets to read that answer.
     let body = Lingering::new(body, &parts, &edge.tasks, edge.metrics.clone());
     let route = match route(&parts, peer.sni.as_deref(), &edge.config) {
         Ok(route) => route,
         Err(failure) => return failure.answer(&parts.headers),
     };
+    measured.routed(&route.target, edge);
     if route.target == Target::Apex {
         return apex(parts, edge).await;
     }
