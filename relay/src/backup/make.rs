@@ -1,27 +1,29 @@
 //! A backup is made.
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::{BackupError, END, FORM, STAGE, failed};
+use super::{BackupError, END, FORM, MAX_FILE, STAGE, failed};
 use crate::access::{self, Database};
 
 type Archive<'a> = tar::Builder<&'a mut dyn Write>;
 
-/// Writes the backup of the state folder `dir` to `out`.
+/// Writes the backup of the state folder `dir` to `out`, which ends up in the file `target`, where it is one.
 ///
 /// # Errors
-/// A file that cannot be read, a database that is damaged, or `out`.
-pub(crate) fn make(dir: &Path, out: &mut dyn Write) -> Result<(), BackupError> {
-    let mut archive = Archive::new(out);
+/// A file that cannot be read or that [`restore`](super::restore()) would not take, `target` among what is read, a
+/// database that is damaged, or `out`.
+pub(crate) fn make(dir: &Path, out: &mut dyn Write, target: Option<&Metadata>) -> Result<(), BackupError> {
     let mut files = Vec::new();
-    find(dir, Path::new(""), &mut files)?;
+    Search { dir, target }.find(Path::new(""), &mut files)?;
     if files.is_empty() {
         return Err(BackupError::Nothing(dir.to_owned()));
     }
     // The same folder makes the same backup.
     files.sort();
+    // Not before: it ends what it has begun, even when nothing was put into it.
+    let mut archive = Archive::new(out);
     for file in files {
         let path = dir.join(&file);
         let bytes = if file == Path::new(access::FILE) {
@@ -40,28 +42,54 @@ pub(crate) fn make(dir: &Path, out: &mut dyn Write) -> Result<(), BackupError> {
     archive.into_inner().and_then(Write::flush).map_err(BackupError::Unwritten)
 }
 
-/// The files of `dir` within `within`, as paths from `dir`.
-fn find(dir: &Path, within: &Path, files: &mut Vec<PathBuf>) -> Result<(), BackupError> {
-    let folder = dir.join(within);
-    let entries = match fs::read_dir(&folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && within == Path::new("") => return Ok(()),
-        entries => entries.map_err(failed("cannot read", &folder))?,
-    };
-    for entry in entries {
-        let name = entry.map_err(failed("cannot read", &folder))?.file_name();
-        let path = within.join(name);
-        if is_left_out(&path) {
-            continue;
+/// Looks for what a backup is made of.
+struct Search<'a> {
+    dir: &'a Path,
+    target: Option<&'a Metadata>,
+}
+
+impl Search<'_> {
+    /// The files of the folder within `within`, as paths from the folder.
+    fn find(&self, within: &Path, files: &mut Vec<PathBuf>) -> Result<(), BackupError> {
+        let folder = self.dir.join(within);
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && within == Path::new("") => return Ok(()),
+            entries => entries.map_err(failed("cannot read", &folder))?,
+        };
+        for entry in entries {
+            let name = entry.map_err(failed("cannot read", &folder))?.file_name();
+            let path = within.join(name);
+            if is_left_out(&path) {
+                continue;
+            }
+            // What a link leads to, not the link. What is gone was being written.
+            let Ok(metadata) = fs::metadata(self.dir.join(&path)) else { continue };
+            if metadata.is_dir() {
+                self.find(&path, files)?;
+            } else if metadata.is_file() {
+                if self.target.is_some_and(|target| is_same(target, &metadata)) {
+                    return Err(BackupError::IntoItself(self.dir.join(path)));
+                }
+                if metadata.len() > MAX_FILE {
+                    return Err(BackupError::TooLarge(self.dir.join(path)));
+                }
+                files.push(path);
+            }
         }
-        // What a link leads to, not the link. What is gone was being written.
-        let Ok(metadata) = fs::metadata(dir.join(&path)) else { continue };
-        if metadata.is_dir() {
-            find(dir, &path, files)?;
-        } else if metadata.is_file() {
-            files.push(path);
-        }
+        Ok(())
     }
-    Ok(())
+}
+
+/// Whether both are of one file, by whatever name.
+#[cfg(unix)]
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+#[cfg(not(unix))]
+fn is_same(_: &Metadata, _: &Metadata) -> bool {
+    false
 }
 
 /// What is no part of a backup, by its path from the state folder.

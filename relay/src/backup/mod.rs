@@ -49,6 +49,12 @@ pub(crate) enum BackupError {
     /// The backup cannot be written.
     #[error("the backup cannot be written: {0}")]
     Unwritten(io::Error),
+    /// It would be taken into itself, and the next time into the next one.
+    #[error("{} is in the state folder itself", .0.display())]
+    IntoItself(PathBuf),
+    /// No relay has written it, and [`restore()`] would refuse it.
+    #[error("{} is in the state folder and larger than {} MiB, which no file of a relay is", .0.display(), MAX_FILE / 1024 / 1024)]
+    TooLarge(PathBuf),
     /// There is nothing to be backed up.
     #[error("no relay has kept its state in {}", .0.display())]
     Nothing(PathBuf),

@@ -17,6 +17,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{accept_async, client_async};
 
+use crate::events::never_ending;
 use crate::scrape::{scrape, until};
 
 /// Answers in every class.
@@ -85,15 +86,7 @@ async fn requests_are_counted_by_class_and_by_who_answered() {
 #[tokio::test]
 async fn a_stream_is_in_flight_until_it_is_over() {
     for http1 in [true, false] {
-        let server = Origin::axum(Router::new().route(
-            "/events",
-            get(async || {
-                let pieces = futures_util::stream::iter(["data: 1\n\n"]).chain(futures_util::stream::pending());
-                let body = axum::body::Body::from_stream(pieces.map(Ok::<_, std::io::Error>));
-                ([("content-type", "text/event-stream")], body)
-            }),
-        ));
-        let world = relay().server(server).start().await;
+        let world = relay().server(never_ending()).start().await;
         let caller = client::reqwest(&world.relay, &world.host, http1);
         let call = caller.get(format!("{}/events", world.url)).bearer_auth(&world.token);
         let mut answer = within("the head", call.send()).await.unwrap();

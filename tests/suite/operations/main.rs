@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod counting;
+mod events;
 mod json_logs;
+mod otlp;
 mod parsers;
 mod python;
 mod ready;

@@ -2,17 +2,16 @@
 
 use std::time::Duration;
 
-use axum::Router;
-use axum::routing::get;
-use futures_util::StreamExt;
 use gantz_relay::{Access, AcmeConfig, AcmeProof, Relay, TlsConfig};
-use gantz_tests::{DOMAIN, Origin, relay, within};
+use gantz_tests::{DOMAIN, relay, within};
 use rcgen::{CertificateParams, KeyPair};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use time::OffsetDateTime;
 use tokio::net::TcpStream;
 
+use crate::events::never_ending;
 use crate::scrape::{client, ready, scrape};
 
 /// Asks until it is ready, or is not.
@@ -29,15 +28,19 @@ async fn until(relay: &Relay, is_ready: bool) -> Value {
     within("a change", told).await
 }
 
+/// A relay with a database, in a folder of its own.
+fn with_keys() -> (Relay, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let relay = relay().relay_config(|config| {
+        config.access = Access::Keys;
+        config.state_dir = Some(folder.path().to_owned());
+    });
+    (relay.start_relay(), folder)
+}
+
 #[tokio::test]
 async fn a_relay_that_serves_is_ready_and_says_why() {
-    let folder = tempfile::tempdir().unwrap();
-    let relay = relay()
-        .relay_config(|config| {
-            config.access = Access::Keys;
-            config.state_dir = Some(folder.path().to_owned());
-        })
-        .start_relay();
+    let (relay, _folder) = with_keys();
     let said = until(&relay, true).await;
     let listeners = json!({ "ok": true, "admin": "open", "agents": "open", "http": "open", "public": "open" });
     assert_eq!(said["checks"]["listeners"], listeners);
@@ -96,13 +99,7 @@ async fn a_certificate_that_expires_soon_is_told_and_one_that_has_expired_is_non
 
 #[tokio::test]
 async fn a_database_that_takes_no_write_is_told_and_comes_back() {
-    let folder = tempfile::tempdir().unwrap();
-    let relay = relay()
-        .relay_config(|config| {
-            config.access = Access::Keys;
-            config.state_dir = Some(folder.path().to_owned());
-        })
-        .start_relay();
+    let (relay, folder) = with_keys();
     until(&relay, true).await;
     let other = rusqlite::Connection::open(folder.path().join("access.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -115,15 +112,7 @@ async fn a_database_that_takes_no_write_is_told_and_comes_back() {
 
 #[tokio::test]
 async fn a_relay_that_stops_is_not_ready_at_once_and_answers_to_the_end() {
-    let server = Origin::axum(Router::new().route(
-        "/events",
-        get(async || {
-            let pieces = futures_util::stream::iter(["data: 1\n\n"]).chain(futures_util::stream::pending());
-            let body = axum::body::Body::from_stream(pieces.map(Ok::<_, std::io::Error>));
-            ([("content-type", "text/event-stream")], body)
-        }),
-    ));
-    let world = relay().server(server).start().await;
+    let world = relay().server(never_ending()).start().await;
     let call = world.get("/events").bearer_auth(&world.token);
     let mut answer = within("the head", call.send()).await.unwrap();
     within("a piece", answer.chunk()).await.unwrap().unwrap();

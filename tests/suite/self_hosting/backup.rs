@@ -98,3 +98,31 @@ async fn what_is_no_whole_backup_leaves_nothing_behind() {
     assert!(ended.code() == Some(1) && ended.stderr.contains("no relay has kept its state"), "{ended}");
     assert!(!folder.path().join("x.tar").exists());
 }
+
+/// It would be in itself, and in each later one, until one is too large to be restored.
+#[tokio::test]
+async fn a_backup_is_not_put_into_what_it_is_made_of() {
+    let relay = Relay::start().await;
+    let state = relay.folder.path().join("state");
+    std::os::unix::fs::symlink("state", relay.folder.path().join("link")).unwrap();
+    for file in ["state/backup.tar", "link/../state/acme.tar", "link/backup.tar"] {
+        let ended = relay.operator(&format!("backup {file}")).await;
+        assert_eq!(ended.code(), Some(1), "{ended}");
+        let screen = ended.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+        for words in ["error: there is no backup", "is in the state folder itself", "try: a FILE elsewhere"] {
+            assert!(screen.contains(words), "{words}: {ended}");
+        }
+        assert!(!relay.folder.path().join(file).exists(), "{file}");
+    }
+    let redirected = r#""$@" backup - --state-dir state > state/redirected.tar"#;
+    let ended = gantz_relay("").within(&relay.folder).script(redirected).end().await;
+    assert!(ended.code() == Some(1) && ended.stderr.contains("is in the state folder itself"), "{ended}");
+    assert_eq!(std::fs::metadata(state.join("redirected.tar")).unwrap().len(), 0, "nothing was written");
+
+    // What `restore` would refuse is refused while something can still be done about it. The file takes no room.
+    std::fs::File::create(state.join("strange.img")).unwrap().set_len(256 * 1024 * 1024 + 1).unwrap();
+    let ended = relay.operator("backup backup.tar").await;
+    let screen = ended.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(ended.code() == Some(1) && screen.contains("strange.img is in the state folder and larger"), "{ended}");
+    assert!(!relay.folder.path().join("backup.tar").exists());
+}

@@ -52,3 +52,25 @@ pub(crate) async fn provide(engine: &Engine, folder: &Path) {
         engine.runs(&format!("{variables}{script}\n{import}\nrm -rf \"$ROOT\" \"$WORK\"")).await;
     }
 }
+
+/// Both can be others: what is built with `--build-arg` is built from those.
+pub(crate) async fn are_arguments(engine: &Engine, checkout: &Path) {
+    let dockerfile = std::fs::read_to_string(binaries::root().join("relay/Dockerfile")).unwrap();
+    let default = |argument: &str| {
+        let mut lines = dockerfile.lines();
+        lines.find_map(|line| line.strip_prefix(&format!("ARG {argument}="))).unwrap().to_owned()
+    };
+    // The same image for the build, so that its layers serve again; another one to run in.
+    engine.runs(&format!("docker tag {} gantz-test/build", default("BUILD_IMAGE"))).await;
+    let other =
+        format!("printf 'FROM {}\\nLABEL of=another\\n' | docker build -t gantz-test/run -", default("RUNTIME_IMAGE"));
+    engine.runs(&other).await;
+    let build =
+        "docker compose build --build-arg BUILD_IMAGE=gantz-test/build --build-arg RUNTIME_IMAGE=gantz-test/run";
+    engine.says(checkout, build).await;
+    let label = engine.runs("docker image inspect --format '{{.Config.Labels.of}}' gantz-relay").await;
+    assert_eq!(label.trim(), "another");
+    let none = build.replace("BUILD_IMAGE=gantz-test/build", "BUILD_IMAGE=gantz-test/none");
+    assert!(!engine.types(checkout, &none).await.status.success(), "the other argument counts, too");
+    engine.tries("docker image rm --force gantz-relay gantz-test/build gantz-test/run").await;
+}

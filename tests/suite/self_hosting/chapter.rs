@@ -1,127 +1,24 @@
 //! The README's chapter on self-hosting, typed as it stands in a checkout, with a real engine: what it promises of each
 //! command is looked at after it.
 //!
-//! What is not as it says: the certificate is of the relay's own authority, as no name leads here; the ports are
-//! published on the loopback; and agents and callers are led there.
+//! What is not as it says: no name leads here, so the first certificate comes from a Pebble on this machine, which asks the
+//! relay's DNS server directly; then, for agents and callers who are led to the loopback, where the ports are published, it
+//! is of the relay's own authority.
 
 use std::path::Path;
-use std::time::Duration;
 
-use gantz_tests::{Origin, binaries, client, echo};
-use reqwest::{StatusCode, Url};
+use gantz_tests::{binaries, client, echo};
+use reqwest::StatusCode;
 use serde_json::Value;
 
+use crate::Folder;
+use crate::authority::{Options, Pebble, local};
 use crate::base_images;
+use crate::certificate::{shown, vouches};
 use crate::checkout::Checkout;
 use crate::engine::Engine;
-use crate::process::Cli;
 use crate::readme::Section;
-use crate::{Folder, Running, gantz};
-
-/// How long a container may take to be healthy, or an agent to come back to a relay that was built again.
-const SETTLED: Duration = Duration::from_secs(120);
-
-struct Story {
-    engine: Engine,
-    checkout: Checkout,
-    home: Folder,
-    server: Origin,
-}
-
-impl Story {
-    async fn types(&self, command: &str) -> String {
-        self.engine.says(self.checkout.path(), command).await
-    }
-
-    async fn types_all(&self, heading: &str) {
-        for command in Section::of(heading).commands() {
-            self.types(&command).await;
-        }
-    }
-
-    /// Types `command` until `found` accepts what it says.
-    async fn until<T>(&self, command: &str, found: impl Fn(&str) -> Option<T>) -> T {
-        let mut said = String::new();
-        let settled = tokio::time::timeout(SETTLED, async {
-            loop {
-                said = self.types(command).await;
-                if let Some(found) = found(&said) {
-                    return found;
-                }
-                tokio::time::sleep(Duration::from_millis(200)).await;
-            }
-        });
-        let settled = settled.await;
-        settled.unwrap_or_else(|_| panic!("$ {command}\n{said}"))
-    }
-
-    async fn healthy(&self, service: &str) {
-        let health =
-            format!("docker inspect --format '{{{{.State.Health.Status}}}}' $(docker compose ps -q {service})");
-        self.until(&health, |said| (said.trim() == "healthy").then_some(())).await;
-    }
-
-    /// What `gantz-relay` says in the container.
-    async fn relay(&self, args: &str) -> String {
-        self.types(&format!("docker compose exec -T relay gantz-relay {args}")).await
-    }
-
-    /// The line that is printed once.
-    async fn login_line(&self, service: &str) -> String {
-        let line = |log: &str| {
-            let line = log.lines().find(|line| line.contains("gantz login"))?;
-            Some(line[line.find("gantz login")?..].trim().to_owned())
-        };
-        self.until(&format!("docker compose logs --no-color {service}"), line).await
-    }
-
-    fn agent(&self, command: &str) -> Cli {
-        gantz(command).within(&self.home)
-    }
-
-    /// Types a line of `gantz login` as it was printed, but for where the relay is.
-    async fn log_in(&self, line: &str) {
-        let command = line.strip_prefix("gantz ").unwrap().replace("relay.example.com", "127.0.0.1");
-        let ended = self.agent(&command).end().await;
-        assert_eq!(ended.code(), Some(0), "{ended}");
-    }
-
-    async fn open(&self) -> Tunnel {
-        let mut running = self.agent(&format!("run --auth {} --json", self.server.address())).start();
-        let ready: Value = serde_json::from_str(&running.stdout.line("\"ready\"").await).unwrap();
-        let text = |member: &str| ready[member].as_str().unwrap().to_owned();
-        Tunnel { url: text("url").parse().unwrap(), token: text("token"), running }
-    }
-}
-
-struct Tunnel {
-    running: Running,
-    url: Url,
-    token: String,
-}
-
-impl Tunnel {
-    /// Whether a call with its token, of somebody who trusts `ca`, comes through to the server.
-    async fn serves(&self, ca: &str) -> bool {
-        let here = ([127, 0, 0, 1], self.url.port_or_known_default().unwrap()).into();
-        let tls = client::trusting(ca, &[b"h2", b"http/1.1"]);
-        let builder = reqwest::Client::builder().no_proxy().tls_backend_preconfigured(tls);
-        let caller = builder.resolve(self.url.host_str().unwrap(), here).build().unwrap();
-        let answer = caller.get(self.url.clone()).bearer_auth(&self.token).send().await;
-        answer.is_ok_and(|answer| answer.status() == StatusCode::OK)
-    }
-
-    /// It comes back by itself.
-    async fn serves_again(&self, ca: &str) {
-        let again = tokio::time::timeout(SETTLED, async {
-            while !self.serves(ca).await {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        });
-        let again = again.await;
-        assert!(again.is_ok(), "{} is gone\n{}\n{}", self.url, self.running.stdout.now(), self.running.stderr.now());
-    }
-}
+use crate::story::{Story, Tunnel, key_in};
 
 #[tokio::test]
 async fn is_true_as_it_stands() {
@@ -130,16 +27,19 @@ async fn is_true_as_it_stands() {
     base_images::provide(&engine, &folder).await;
     let checkout = Checkout::new(folder.join("checkout"));
     let story = Story { engine, checkout, home: Folder::new(), server: echo() };
-    story.begin().await;
-    let (tunnel, ca) = story.first_tunnel().await;
+    let (issued, key) = story.begin().await;
+    let (tunnel, ca) = story.first_tunnel(&key).await;
     story.is_locked_up().await;
     story.upgrade(&tunnel, &ca).await;
     story.down_and_up(&tunnel, &ca).await;
     story.back_up_and_restore(&tunnel, &ca).await;
     drop(tunnel);
+    story.still_has(issued).await;
     story.behind_a_proxy().await;
     story.monitoring().await;
+    story.over_ipv6().await;
     story.types("docker compose down --volumes --remove-orphans").await;
+    base_images::are_arguments(&story.engine, story.checkout.path()).await;
 }
 
 fn folder() -> std::path::PathBuf {
@@ -149,40 +49,78 @@ fn folder() -> std::path::PathBuf {
     folder
 }
 
+/// A certificate of the story's begin.
+struct Issued {
+    /// What `.env` says beside the chapter's lines, so that it comes from a Pebble.
+    env: String,
+    /// What callers are shown.
+    certificate: Vec<u8>,
+    /// The file that the relay has of it.
+    kept: String,
+}
+
 impl Story {
-    async fn begin(&self) {
+    /// The chapter up to its first heading, with a certificate by ACME: that one, and a key.
+    async fn begin(&self) -> (Issued, String) {
         let chapter = Section::of("Self-hosting");
-        let env = chapter.blocks("ini").remove(0);
-        assert_eq!(
-            env,
-            std::fs::read_to_string(binaries::root().join(".env.example")).unwrap(),
-            "two lines, the same ones"
+        let lines = chapter.blocks("ini").remove(0);
+        let example = std::fs::read_to_string(binaries::root().join(".env.example")).unwrap();
+        assert_eq!(lines, example, "two lines, the same ones");
+        assert_eq!(lines.lines().count(), 2);
+        // A certificate authority that the container reaches, at the machine's address in Docker's own network.
+        let gateway = "docker network inspect bridge --format '{{(index .IPAM.Config 0).Gateway}}'";
+        let host = self.types(gateway).await.trim().parse().unwrap();
+        let pebble = Pebble::start(&Options { host, ..Options::asking(local(53)) }).await;
+        self.checkout.write("authority.pem", &vouches(&pebble));
+        let mounted = "services: {relay: {volumes: [\"./authority.pem:/authority.pem:ro\"]}}\n";
+        self.checkout.write("authority.yml", mounted);
+        let env = format!(
+            "COMPOSE_FILE=docker-compose.yml:docker-compose.override.yml:authority.yml\n\
+             GANTZ_RELAY_ACME_CA=/authority.pem\nGANTZ_RELAY_ACME_DIRECTORY={}\n",
+            pebble.directory()
         );
-        assert_eq!(env.lines().count(), 2);
-        self.checkout.write(".env", &format!("{env}GANTZ_RELAY_TLS=self-signed\nPUBLISH_ON=127.0.0.1\n"));
+        self.settings(&env);
         // The image of an earlier run is not the one of this checkout; what it was built from is used again where it is the
         // same.
         self.engine.tries("docker image rm --force --no-prune gantz-relay").await;
         let commands = chapter.commands();
         let [up, logs, add, revoke] = &commands[..] else { panic!("{commands:?}") };
         self.types(up).await;
-        self.healthy("relay").await;
-        assert!(self.types(logs).await.contains("relay serves"));
-        self.log_in(&self.login_line("relay").await).await;
-        let key = self.types(add).await;
-        let key = key.split_whitespace().find(|word| word.starts_with("gzk_")).unwrap().to_owned();
+        self.healthy().await;
+        let log = self.types(logs).await;
+        assert!(log.contains("relay serves") && log.contains("certificate issued"), "{log}");
+        let login = log.lines().find_map(|line| Some(&line[line.find("gantz login ")?..])).unwrap();
+        assert!(login.starts_with("gantz login relay.example.com --key gzk_"), "{login}");
+        assert!(!login.contains("--fingerprint"), "everybody trusts it: {login}");
+        let key = key_in(&self.types(add).await);
         self.types(revoke).await;
-        // The relay looks every 0.1 s, and whoever shows a key makes it look.
-        let login = format!("{} ", self.login_line("relay").await);
-        let (before, after) = login.split_once("gzk_").unwrap();
-        let after = after.split_once(' ').unwrap().1;
-        self.log_in(format!("{before}{key} {after}").trim()).await;
+        let keys = self.relay("key list").await;
+        assert!(keys.contains("first") && keys.contains("revoked"), "{keys}");
+        assert_eq!(pebble.orders(), 1);
+        let kept = self.copy("acme", "'*/relay.example.com.pem'").await;
+        let certificate = shown(443, "relay.example.com", &kept).await;
+        (Issued { env, certificate, kept }, key)
+    }
+
+    /// Since then there were an upgrade, an end and a restore into an empty volume; there is nobody to order one from now.
+    async fn still_has(&self, issued: Issued) {
+        self.settings(&issued.env);
+        self.types("docker compose up -d").await;
+        self.healthy().await;
+        for host in ["relay.example.com", "any.relay.example.com"] {
+            assert_eq!(shown(443, host, &issued.kept).await, issued.certificate, "{host}");
+        }
     }
 
     /// With what a caller has to trust.
-    async fn first_tunnel(&self) -> (Tunnel, String) {
+    async fn first_tunnel(&self, key: &str) -> (Tunnel, String) {
+        self.settings("GANTZ_RELAY_TLS=self-signed\n");
+        self.types("docker compose up -d").await;
+        self.healthy().await;
+        let print = self.fingerprint().await;
+        self.log_in(&format!("gantz login relay.example.com --key {key} --fingerprint {print}")).await;
         let tunnel = self.open().await;
-        let ca = self.types("docker cp $(docker compose ps -q relay):/var/lib/gantz-relay/ca.pem - | tar -xO").await;
+        let ca = self.copy("ca.pem", "ca.pem").await;
         assert!(tunnel.serves(&ca).await);
         (tunnel, ca)
     }
@@ -207,9 +145,19 @@ impl Story {
         assert!(
             !self.engine.types(self.checkout.path(), "docker compose exec -T relay sh -c true").await.status.success()
         );
+        self.measured(&status).await;
+    }
+
+    /// What the README says of these is what is printed here.
+    async fn measured(&self, status: &str) {
         let image = self.types("docker image inspect --format '{{.Size}}' gantz-relay").await;
         let resident = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
-        eprintln!("image: {image} bytes; {resident}");
+        let started = self.types("docker inspect --format '{{.State.StartedAt}}' $(docker compose ps -q relay)").await;
+        let log = self.types("docker logs --timestamps $(docker compose ps -q relay) 2>&1").await;
+        let serves = log.lines().find(|line| line.contains("relay serves")).unwrap();
+        let moment = |text: &str| text.split_whitespace().next().unwrap().parse::<jiff::Timestamp>().unwrap();
+        let took = moment(serves).duration_since(moment(&started));
+        eprintln!("image: {} bytes; {resident}; start to serving: {took:.1?}", image.trim());
     }
 
     async fn upgrade(&self, tunnel: &Tunnel, ca: &str) {
@@ -218,7 +166,7 @@ impl Story {
         assert_eq!(pull, "git pull");
         self.checkout.change("relay/src/cli/mod.rs", "Agents' access keys", "Agents' access keys, of the next version");
         self.types(up).await;
-        self.healthy("relay").await;
+        self.healthy().await;
         assert!(self.relay("--help").await.contains("of the next version"));
         tunnel.serves_again(ca).await;
     }
@@ -234,13 +182,14 @@ impl Story {
         let chapter = Section::of("Backup, and another host");
         let keys = self.relay("key list").await;
         let commands = chapter.commands();
-        let [backup, down, restore, up] = &commands[..] else { panic!("{commands:?}") };
+        let [backup, trial, down, restore, up] = &commands[..] else { panic!("{commands:?}") };
         self.types(backup).await;
         // What is in use is not written over.
-        let refused = self.engine.types(self.checkout.path(), restore).await;
-        let words = String::from_utf8_lossy(&refused.stdout).into_owned() + &String::from_utf8_lossy(&refused.stderr);
-        let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(!refused.status.success() && words.contains("is restored into an empty folder"), "{words}");
+        self.refuses(restore, "is restored into an empty folder").await;
+        assert!(self.types(trial).await.contains("Restored into"));
+        let cut = "head -c 5000 gantz-backup.tar > cut.tar";
+        self.types(cut).await;
+        self.refuses(&trial.replace("gantz-backup.tar", "cut.tar"), "nothing was restored").await;
         for command in [down, restore, up] {
             self.types(command).await;
         }
@@ -251,15 +200,23 @@ impl Story {
     }
 
     async fn behind_a_proxy(&self) {
-        self.types_all("Behind a reverse proxy of your own").await;
-        self.healthy("relay-behind-proxy").await;
-        // As the proxy calls: plain, with the host and the scheme that its caller said.
-        let login = self.types("docker compose exec -T relay-behind-proxy gantz-relay key add --label proxied").await;
-        let key = login.split_whitespace().find(|word| word.starts_with("gzk_")).unwrap().to_owned();
-        let log = self.types("docker compose logs --no-color relay-behind-proxy").await;
-        let print = log.split("sha256=").nth(1).unwrap_or_else(|| panic!("{log}"));
-        let print = print.trim_matches('"').split(['"', '\n', ' ']).next().unwrap();
+        let chapter = Section::of("Behind a reverse proxy of your own");
+        self.settings(&chapter.blocks("ini").remove(0));
+        let commands = chapter.commands();
+        let [up, add] = &commands[..] else { panic!("{commands:?}") };
+        self.types(up).await;
+        self.healthy().await;
+        // One relay, and no port of it but those.
+        let published = self.types("docker port $(docker compose ps -q)").await;
+        let mut published: Vec<_> = published.lines().collect();
+        published.sort_unstable();
+        assert_eq!(published, ["8443/tcp -> 127.0.0.1:8443", "8443/udp -> 127.0.0.1:8443"]);
+        // As the chapter's other headings say it, it is the same one.
+        self.types("docker compose up -d").await;
+        assert_eq!(self.types("docker compose ps -q").await.lines().count(), 1);
+        let (key, print) = (key_in(&self.types(add).await), self.fingerprint().await);
         self.log_in(&format!("gantz login relay.example.com:8443 --key {key} --fingerprint {print}")).await;
+        // As the proxy calls: plain, with the host and the scheme that its caller said.
         let tunnel = self.open().await;
         assert_eq!((tunnel.url.scheme(), tunnel.url.port()), ("https", None), "{}", tunnel.url);
         let proxy =
@@ -287,12 +244,38 @@ impl Story {
         for word in ["prom/prometheus:", "grafana/grafana:", "relay/deploy/prometheus/prometheus.yml"] {
             assert!(config.contains(word), "{word}: {config}");
         }
+        assert_eq!(config.matches("max-size: 10m").count(), 3, "no log fills the disk: {config}");
         for mounted in [
             "relay/deploy/prometheus/prometheus.yml",
             "relay/deploy/grafana/provisioning",
             "relay/deploy/grafana/dashboards",
         ] {
             assert!(Path::new(self.checkout.path()).join(mounted).exists(), "{mounted}");
+        }
+    }
+
+    /// With the line that the chapter has for it. Where the engine gives no network IPv6 by itself (before 27), what compose
+    /// makes of it is looked at.
+    async fn over_ipv6(&self) {
+        self.types("docker compose down").await;
+        let file = "COMPOSE_FILE=docker-compose.yml:relay/deploy/docker-compose.ipv6.yml";
+        let readme = std::fs::read_to_string(binaries::root().join("README.md")).unwrap();
+        assert!(readme.contains(&format!("`{file}`")));
+        self.settings(&format!("{file}\nPUBLISH_ON_IPV6=::1\nGANTZ_RELAY_TLS=self-signed\n"));
+        let config = self.types("docker compose config").await;
+        for word in ["enable_ipv6: true", "GANTZ_RELAY_LISTEN: '[::]:443'"] {
+            assert!(config.replace('"', "'").contains(word), "{word}: {config}");
+        }
+        let version = self.types("docker version --format '{{.Server.Version}}'").await;
+        let is_able = version.split('.').next().unwrap().parse::<u32>().unwrap() >= 27;
+        if !is_able {
+            eprintln!("not started with IPv6: Docker {}", version.trim());
+            return;
+        }
+        self.types("docker compose up -d").await;
+        self.healthy().await;
+        for address in ["127.0.0.1:443", "[::1]:443"] {
+            tokio::net::TcpStream::connect(address).await.unwrap();
         }
     }
 }

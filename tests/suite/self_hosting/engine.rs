@@ -76,6 +76,8 @@ impl Engine {
         })
         .await;
         self.own = Some(child);
+        // Containers of a run that was cut off come back with their engine, and have the ports.
+        self.runs("docker ps --all --quiet | xargs --no-run-if-empty docker rm --force").await;
     }
 
     fn path(&self) -> std::ffi::OsString {

@@ -22,6 +22,7 @@ pub(crate) struct Options {
     pub(crate) life: u64,
     pub(crate) blocked: Vec<String>,
     /// Where it listens; it says so in every URL that it gives out.
+    pub(crate) host: Ipv4Addr,
     pub(crate) port: u16,
     /// Where it looks for proofs: over HTTP, and in handshakes.
     pub(crate) http_port: u16,
@@ -30,15 +31,17 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn asking(dns: SocketAddr) -> Self {
-        Self { dns, life: LIFE, blocked: Vec::new(), port: free_port(), http_port: 5002, tls_port: 5001 }
+        let (host, port) = (Ipv4Addr::LOCALHOST, free_port());
+        Self { dns, life: LIFE, blocked: Vec::new(), host, port, http_port: 5002, tls_port: 5001 }
     }
 }
 
 /// A running Pebble.
 pub(crate) struct Pebble {
+    pub(crate) host: Ipv4Addr,
     pub(crate) port: u16,
     pub(crate) own: Own,
-    _folder: TempDir,
+    folder: TempDir,
     _child: Child,
 }
 
@@ -52,13 +55,17 @@ pub(crate) struct Own {
 
 impl Own {
     pub(crate) fn new() -> Self {
+        Self::at(Ipv4Addr::LOCALHOST)
+    }
+
+    pub(crate) fn at(host: Ipv4Addr) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         let ca = params.self_signed(&key).unwrap();
         let issuer = Issuer::from_ca_cert_der(ca.der(), key).unwrap();
         let key = KeyPair::generate().unwrap();
-        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let names = vec!["localhost".to_owned(), host.to_string()];
         let leaf = CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
         Self { ca: ca.der().clone(), cert_pem: leaf.pem(), key_pem: key.serialize_pem() }
     }
@@ -70,7 +77,7 @@ impl Own {
 
 impl Pebble {
     pub(crate) async fn start(options: &Options) -> Self {
-        Self::start_as(options, Own::new()).await
+        Self::start_as(options, Own::at(options.host)).await
     }
 
     pub(crate) async fn start_as(options: &Options, own: Own) -> Self {
@@ -80,7 +87,7 @@ impl Pebble {
         std::fs::write(path("cert.pem"), &own.cert_pem).unwrap();
         std::fs::write(path("key.pem"), &own.key_pem).unwrap();
         let config = serde_json::json!({ "pebble": {
-            "listenAddress": format!("127.0.0.1:{}", options.port),
+            "listenAddress": format!("{}:{}", options.host, options.port),
             "certificate": path("cert.pem"),
             "privateKey": path("key.pem"),
             "httpPort": options.http_port,
@@ -98,12 +105,20 @@ impl Pebble {
         let log = std::fs::File::create(path("log")).unwrap();
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
-        answers(options.port, &mut child, || std::fs::read_to_string(path("log")).unwrap()).await;
-        Self { port: options.port, own, _folder: folder, _child: child }
+        answers((options.host, options.port).into(), &mut child, || std::fs::read_to_string(path("log")).unwrap())
+            .await;
+        Self { host: options.host, port: options.port, own, folder, _child: child }
     }
 
     pub(crate) fn directory(&self) -> String {
-        directory(self.port)
+        format!("https://{}:{}/dir", self.host, self.port)
+    }
+
+    /// How many orders it was given.
+    #[allow(dead_code, reason = "of the suites that share this file one counts")]
+    pub(crate) fn orders(&self) -> usize {
+        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap();
+        log.lines().filter(|line| line.contains(" orders in the db")).count()
     }
 }
 
@@ -127,8 +142,8 @@ impl ChallengeServer {
         command.args(["-dns01", &dns.to_string(), "-management", &management.to_string()]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
-        answers(management.port(), &mut child, String::new).await;
-        answers(dns.port(), &mut child, String::new).await;
+        answers(management, &mut child, String::new).await;
+        answers(dns, &mut child, String::new).await;
         Self { dns, management, _child: child }
     }
 }
@@ -150,10 +165,10 @@ pub(crate) fn free_port() -> u16 {
     panic!("no free port between 10000 and 30000");
 }
 
-async fn answers(port: u16, child: &mut Child, log: impl Fn() -> String) {
+async fn answers(address: SocketAddr, child: &mut Child, log: impl Fn() -> String) {
     let connected = async {
         loop {
-            if TcpStream::connect(local(port)).await.is_ok() {
+            if TcpStream::connect(address).await.is_ok() {
                 return;
             }
             if let Some(status) = child.try_wait().unwrap() {
