@@ -43,8 +43,8 @@ pub const MAX_CONTROL_MESSAGE: usize = 64 << 10;
 /// Payload of a `HEAD`, `INFO` or `END` frame, bytes.
 pub const MAX_HEAD: usize = 64 << 10;
 
-/// Field lines in one head or trailer section.
-pub const MAX_FIELDS: usize = 128;
+/// Field lines in one head or trailer section: as many as common servers take, and as hyper reads without a heap allocation.
+pub const MAX_FIELDS: usize = 100;
 
 /// Payload of one `DATA` frame, bytes. Longer bodies are more frames; a frame is never buffered whole.
 pub const MAX_DATA: usize = 1 << 20;

@@ -1,5 +1,6 @@
 //! What no line may hold: whatever looks like a credential, and the tokens that are known not to.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
@@ -38,15 +39,15 @@ impl Hidden {
     }
 
     /// A name from outside, as a line may hold it: of bounded length, and hidden where it looks like a credential.
-    pub(super) fn told(&self, name: &str) -> String {
+    pub(super) fn told<'a>(&self, name: &'a str) -> Cow<'a, str> {
         if name.len() < SHORT {
-            return name.to_owned();
+            return name.into();
         }
         let redacted = self.redact(&Value::from(name));
         let text = redacted.as_str().unwrap_or_default();
         match text.char_indices().nth(MAX_NAME) {
-            Some((end, _)) => format!("{}…", &text[..end]),
-            None => text.to_owned(),
+            Some((end, _)) => format!("{}…", &text[..end]).into(),
+            None => text.to_owned().into(),
         }
     }
 
@@ -93,7 +94,7 @@ mod tests {
 
     #[test]
     fn names_are_cut_and_credentials_hidden() {
-        let told = |name: &str| Hidden::default().told(name);
+        let told = |name: &str| Hidden::default().told(name).into_owned();
         assert_eq!(told("/mcp"), "/mcp");
         assert_eq!(told(&"ö".repeat(MAX_NAME)), "ö".repeat(MAX_NAME));
         assert_eq!(told(&"ö".repeat(MAX_NAME + 1)), format!("{}…", "ö".repeat(MAX_NAME)));

@@ -100,9 +100,9 @@ impl Message {
                 (Some(_), None) => "notification",
                 (None, _) => "response",
             },
-            method: message.method.as_deref().map(|method| hidden.told(method)),
+            method: message.method.as_deref().map(|method| hidden.told(method).into_owned()),
             arguments: tool.and_then(|_| arguments()),
-            tool: tool.map(|tool| hidden.told(tool)),
+            tool: tool.map(|tool| hidden.told(tool).into_owned()),
         }
     }
 }

@@ -12,12 +12,11 @@ use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body::Body;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 
 use super::request::{Failed, not_read};
 use crate::calls::{Outcome, Tally};
 use crate::permissions::{self, Events, Refusal, Room, Whole};
-use crate::upstream::Endpoint;
+use crate::upstream::{AnswerBody, Endpoint};
 
 /// What an answer passes on its way.
 pub(super) struct Path<'a> {
@@ -34,7 +33,7 @@ pub(super) struct Path<'a> {
 /// Passes the local server's answer on. `stopped` ends when the caller is gone.
 pub(super) async fn pass(
     parts: Parts,
-    mut body: Incoming,
+    mut body: AnswerBody,
     Path { sieve, mut endpoint, room, tally }: Path<'_>,
     writer: &mut FrameWriter,
     mut stopped: Pin<&mut impl Future>,
@@ -42,7 +41,7 @@ pub(super) async fn pass(
     let mut events = match sieve {
         Some(permissions::Answer::Whole(whole)) => {
             return tokio::select! {
-                passed = pass_whole(parts, body, whole, room, writer, tally) => passed,
+                passed = Box::pin(pass_whole(parts, body, whole, room, writer, tally)) => passed,
                 _ = &mut stopped => Err(StreamCode::Cancelled.into()),
             };
         }
@@ -74,11 +73,17 @@ pub(super) async fn pass(
             }
         };
         match frame.into_data() {
-            Ok(piece) => match change(piece, &mut events, &mut endpoint, room).await? {
-                Ok(piece) if body.is_end_stream() => send_last(piece, writer, tally).await?,
-                Ok(piece) => send(piece, writer, tally).await?,
-                Err(withheld) => return Err(withhold(status, withheld, writer).await),
-            },
+            Ok(piece) => {
+                let piece = match (&events, &endpoint) {
+                    (None, None) => Ok(piece),
+                    _ => Box::pin(change(piece, &mut events, &mut endpoint, room)).await?,
+                };
+                match piece {
+                    Ok(piece) if body.is_end_stream() => send_last(piece, writer, tally).await?,
+                    Ok(piece) => send(piece, writer, tally).await?,
+                    Err(withheld) => return Err(withhold(status, withheld, writer).await),
+                }
+            }
             Err(frame) => trailers = frame.into_trailers().ok(),
         }
     }
@@ -121,7 +126,7 @@ async fn change(
 /// An answer whose fields are only known when all of it is.
 async fn pass_whole(
     mut parts: Parts,
-    mut body: Incoming,
+    mut body: AnswerBody,
     mut whole: Whole,
     room: &Room,
     writer: &mut FrameWriter,

@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use gantz_shared::control::{FromAgent, FromRelay, Hello, Policy, RefusalCode, Refused, Secret};
+use gantz_shared::control::{FromAgent, FromRelay, Hello, Policy, RefusalCode, Refused, Run, Secret};
 use gantz_shared::limits::HANDSHAKE_DEADLINE;
 use gantz_shared::reset::CloseCode;
-use gantz_transport::control::{self, channel};
+use gantz_transport::control::{self, ControlSender, channel};
 use gantz_transport::{ConnectError, Dropped};
 use rustls::{ClientConfig, RootCertStore};
 
@@ -23,8 +23,8 @@ pub struct Opening {
     pub resume: Option<Secret>,
     /// That earlier tunnel is still open, and is to go on until nothing is left to do there.
     pub moves: bool,
-    /// Which run of the agent this is: the same for all that it opens.
-    pub run: String,
+    /// Which run of the agent this is, and what it has opened before.
+    pub run: Run,
     /// What may carry it.
     pub transports: Transports,
 }
@@ -96,10 +96,10 @@ async fn open_at(
     // Boxed: most of what a handshake is made of, which a tunnel that is open need not carry.
     let connecting = Box::pin(connect(opening.transports, address, &config.relay.host, tls));
     let Dialled { dialer, connection, carried } = connecting.await?;
+    let (generation, entries) = tokens.entries();
     let greeting = async {
         let stream = connection.open(Dropped::CONTROL).await.map_err(|lost| OpenError::Greeting(lost.to_string()))?;
         let (mut sender, mut receiver) = channel(stream);
-        let (generation, entries) = tokens.entries();
         let hello = Hello {
             agent: concat!("gantz/", env!("CARGO_PKG_VERSION")).to_owned(),
             access_key: config.access_key.clone(),
@@ -111,7 +111,10 @@ async fn open_at(
         };
         sender.send(&FromAgent::Hello(hello)).await?;
         match receiver.receive().await? {
-            Some(FromRelay::Welcome(welcome)) => Ok((sender, receiver, welcome, generation)),
+            Some(FromRelay::Welcome(welcome)) => {
+                let told = if welcome.awaited { arrive(&mut sender, tokens, generation).await? } else { generation };
+                Ok((sender, receiver, welcome, told))
+            }
             Some(FromRelay::Refused(refused)) => {
                 connection.close(CloseCode::Done, "refused");
                 dialer.wait_idle().await;
@@ -124,12 +127,23 @@ async fn open_at(
             None => Err(OpenError::Greeting("the relay ended the control stream".into())),
         }
     };
-    let (sender, receiver, welcome, generation) = tokio::time::timeout(HANDSHAKE_DEADLINE, greeting)
+    let (sender, receiver, welcome, told) = tokio::time::timeout(HANDSHAKE_DEADLINE, greeting)
         .await
         .map_err(|_| OpenError::Greeting(format!("no welcome within {} s", HANDSHAKE_DEADLINE.as_secs())))??;
     tracing::debug!(name = %welcome.name, relay = welcome.relay, %address, %carried, "tunnel opened");
     tokens.applied(generation, &welcome.lives);
-    Ok(Session::new(dialer, connection, carried, (sender, receiver), welcome, generation))
+    Ok(Session::new(dialer, connection, carried, (sender, receiver), welcome, told))
+}
+
+/// Lets callers come, but not those with tokens that have died since `hello` told of this `generation`. Answers with the
+/// one that is told now.
+async fn arrive(sender: &mut ControlSender, tokens: &Book, generation: u64) -> Result<u64, control::Error> {
+    let (newest, entries) = tokens.entries();
+    if newest != generation {
+        sender.send(&FromAgent::SetTokens { generation: newest, tokens: entries }).await?;
+    }
+    sender.send(&FromAgent::Arrived).await?;
+    Ok(newest)
 }
 
 /// Why there is no tunnel.

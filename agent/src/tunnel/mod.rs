@@ -4,6 +4,7 @@ mod answer;
 mod connect;
 mod dial;
 mod request;
+mod requests;
 mod session;
 mod whereabouts;
 

@@ -22,7 +22,8 @@ use crate::calls::{Outcome, Tally};
 use crate::permissions::{Buffer, Guard, Need, Refusal, Room};
 use crate::upstream::{Endpoint, Interim, RequestBody, UpstreamError};
 
-/// Serves one request to its end. Cancel-safe: dropped, it resets the stream and ends the local call.
+/// Serves one request to its end. Cancel-safe: dropped, it resets the stream and ends the local call. What few requests
+/// need is boxed within: every request has room for the rest.
 pub(super) async fn serve(send: SendStream, recv: RecvStream, work: Arc<Work>) {
     let mut writer = FrameWriter::new(send);
     let mut reader = FrameReader::new(recv, Direction::Request);
@@ -47,7 +48,7 @@ pub(super) async fn serve(send: SendStream, recv: RecvStream, work: Arc<Work>) {
         Err(Failed::BrokenOff(status, outcome)) => (Ok(status), outcome),
         Err(Failed::Refused(refusal)) => {
             let outcome = Outcome::Refused(refusal.code());
-            (answer::refuse(refusal, &mut writer, &tally).await, outcome)
+            (Box::pin(answer::refuse(refusal, &mut writer, &tally)).await, outcome)
         }
         Err(Failed::Reset(code)) => (Err(code), Outcome::Broken(code)),
     };
@@ -107,8 +108,8 @@ async fn call(
                 answer::encode_info(StatusCode::CONTINUE, &HeaderMap::new(), writer);
                 writer.flush().await.map_err(|_| StreamCode::Cancelled)?;
             }
-            let body = read_whole(&mut reader, buffer, tally).await?;
-            guard = Some(check(unchecked, &mut head, body.clone(), &work.room).await?);
+            let body = Box::pin(read_whole(&mut reader, buffer, tally)).await?;
+            guard = Some(Box::pin(check(unchecked, &mut head, body.clone(), &work.room)).await?);
             (RequestBody::whole(body), None)
         }
         (_, without_body) => {
@@ -147,7 +148,7 @@ async fn call(
     let status = response.status();
     if status == StatusCode::SWITCHING_PROTOCOLS {
         let reader = rest.ok_or(StreamCode::UpstreamInvalid)?;
-        switch(response, reader, writer, tally).await?;
+        Box::pin(switch(response, reader, writer, tally)).await?;
         return Ok(status);
     }
     let (mut parts, body) = response.into_parts();

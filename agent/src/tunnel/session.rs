@@ -1,5 +1,6 @@
 //! One open tunnel: takes request streams, and hears what the relay says.
 
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -11,11 +12,12 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::Whereabouts;
 use super::connect::{Carried, Dialer};
-use super::{Whereabouts, request};
+use super::requests::Requests;
 use crate::agent::{self, Observer};
 use crate::calls::Calls;
-use crate::config::{GRACE, MOVED_IDLE};
+use crate::config::GRACE;
 use crate::permissions::{Room, ToolBook};
 use crate::tokens::Book;
 use crate::upstream::Upstream;
@@ -65,12 +67,6 @@ pub struct Signs {
     pub leaves_within: Arc<OnceLock<Duration>>,
 }
 
-/// Waits until the tunnel has moved, and a while longer.
-async fn quiet(moved: &CancellationToken) {
-    moved.cancelled().await;
-    tokio::time::sleep(MOVED_IDLE).await;
-}
-
 /// How a tunnel ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -117,21 +113,14 @@ impl Session {
     /// Serves until the tunnel ends or has to.
     pub async fn serve(mut self, work: Arc<Work>, signs: Signs) -> Ended {
         let Signs { stop, cut, moved, leaving, leaves_within } = &signs;
-        let mut requests = JoinSet::new();
-        let mut whereabouts = Whereabouts::new(self.connection.remote_address());
+        let (connection, requests) = (self.connection.clone(), Requests::default());
+        let mut accepting = pin!(requests.accept(&connection, &work));
+        let mut moved_away = pin!(requests.end_after(moved));
+        let mut whereabouts = Whereabouts::new(connection.remote_address());
+        // Requests come and go without a turn of this loop.
         loop {
             tokio::select! {
-                accepted = self.connection.accept(Dropped::UPSTREAM) => match accepted {
-                    Ok((send, recv)) => {
-                        requests.spawn(request::serve(send, recv, work.clone()));
-                    }
-                    Err(lost) => return Self::ended(&lost),
-                },
-                Some(done) = requests.join_next() => {
-                    if let Err(error) = done {
-                        tracing::error!(%error, "request task failed");
-                    }
-                }
+                lost = &mut accepting => return Self::ended(&lost),
                 message = self.receiver.receive() => match message {
                     Ok(Some(FromRelay::Draining { deadline_secs })) => {
                         tracing::info!(deadline_secs, "the relay is going to restart");
@@ -165,11 +154,10 @@ impl Session {
                     self.dialer.rebind();
                 }
                 () = stop.cancelled() => break,
-                // The relay may just have chosen this connection for one more.
-                () = quiet(moved), if requests.is_empty() => break,
+                () = &mut moved_away => break,
             }
         }
-        self.leave(requests, cut).await;
+        self.leave(requests.take(), cut).await;
         Ended::Stopped
     }
 

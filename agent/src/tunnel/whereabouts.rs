@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant, SystemTime};
 
 use gantz_transport::Connection;
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::config::{LOOK_AROUND, SILENCE};
 
@@ -18,17 +19,22 @@ pub(crate) struct Whereabouts {
     /// From which address the system sends to the relay; none where there is no way to it.
     address: Option<IpAddr>,
     looked: (Instant, SystemTime),
+    /// However often the waiting is begun anew.
+    looks: Interval,
 }
 
 impl Whereabouts {
     pub(crate) fn new(relay: SocketAddr) -> Self {
-        Self { relay, address: address(relay), looked: (Instant::now(), SystemTime::now()) }
+        let mut looks = interval(LOOK_AROUND);
+        // After a sleep once is enough.
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { relay, address: address(relay), looked: (Instant::now(), SystemTime::now()), looks }
     }
 
     /// Waits until this machine reaches the relay from another address, or again, or has woken. Cancel-safe.
     pub(crate) async fn changed(&mut self) -> &'static str {
         loop {
-            tokio::time::sleep(LOOK_AROUND).await;
+            self.looks.tick().await;
             let now = (Instant::now(), SystemTime::now());
             let before = std::mem::replace(&mut self.looked, now);
             // An error is a clock that was set back.

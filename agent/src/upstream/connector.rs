@@ -1,37 +1,43 @@
 //! Connections to the local server. One that refuses is tried again for a moment: a server that is being restarted is
 //! back before its callers need to know. No byte of a request has left by then.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use http::Uri;
 use http::uri::Scheme;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 use tower_service::Service;
 
 use crate::config::{UPSTREAM_CONNECT, UPSTREAM_HOLD, UPSTREAM_RETRY};
 
 /// See the module's head.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Connector {
     inner: HttpsConnector<HttpConnector>,
+    server: Uri,
 }
 
-type Inner = HttpsConnector<HttpConnector>;
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(super) struct NotConnected(Box<dyn std::error::Error + Send + Sync>);
 
 impl Connector {
-    /// For a server of this scheme: the system's certificate authorities are megabytes that only https needs.
-    pub(super) fn new(scheme: &Scheme) -> Result<Self, String> {
+    /// To the server that `server` begins with. HTTP/1.1 in either case, which every server speaks: a connection to a
+    /// server next door has nothing to gain from streams.
+    pub(super) fn new(server: Uri) -> Result<Self, String> {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
         tcp.set_connect_timeout(Some(UPSTREAM_CONNECT));
         let mut roots = RootCertStore::empty();
-        if *scheme == Scheme::HTTPS {
+        // The system's certificate authorities are megabytes that only https needs.
+        if server.scheme() == Some(&Scheme::HTTPS) {
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -40,30 +46,19 @@ impl Connector {
             .map_err(|error| error.to_string())?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
-        Ok(Self { inner: https.enable_http1().enable_http2().wrap_connector(tcp) })
-    }
-}
-
-impl Service<Uri> for Connector {
-    type Response = <Inner as Service<Uri>>::Response;
-    type Error = <Inner as Service<Uri>>::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
+        let inner = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
+        Ok(Self { inner: inner.wrap_connector(tcp), server })
     }
 
-    fn call(&mut self, uri: Uri) -> Self::Future {
+    /// Opens one.
+    pub(super) async fn connect(&self) -> Result<MaybeHttpsStream<TokioIo<TcpStream>>, NotConnected> {
         let mut inner = self.inner.clone();
-        Box::pin(async move {
-            let give_up = Instant::now() + UPSTREAM_HOLD;
-            loop {
-                match inner.call(uri.clone()).await {
-                    Err(_) if Instant::now() + UPSTREAM_RETRY < give_up => sleep(UPSTREAM_RETRY).await,
-                    result => return result,
-                }
+        let give_up = Instant::now() + UPSTREAM_HOLD;
+        loop {
+            match inner.call(self.server.clone()).await {
+                Err(_) if Instant::now() + UPSTREAM_RETRY < give_up => sleep(UPSTREAM_RETRY).await,
+                result => return result.map_err(NotConnected),
             }
-        })
+        }
     }
 }

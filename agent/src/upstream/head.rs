@@ -1,33 +1,34 @@
 //! The heads of a local call: the caller's, with the local server's own `Host` and the relay's word on who called; and
 //! the answer's, which is to have no coding but chunks, and to say one length or none.
 
+use std::net::IpAddr;
+
+use bytes::Bytes;
 use gantz_shared::fields::{is_forwarding, is_internal};
 use gantz_shared::wire::head::RequestHead;
 use http::header::{self, HeaderName, HeaderValue};
-use http::uri::Scheme;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http::uri::{Authority, Scheme};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::{RequestBody, Upstream};
 
-/// Builds the request.
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// Builds the request, in origin form (RFC 9112 §3.2.1).
 pub(super) fn request(
     head: RequestHead,
     body: RequestBody,
     upstream: &Upstream,
 ) -> Result<Request<RequestBody>, http::Error> {
-    let target = upstream.target();
-    let uri = Uri::builder()
-        .scheme(target.scheme().clone())
-        .authority(target.authority().clone())
-        .path_and_query(head.path)
-        .build()?;
     // hyper takes a GET or HEAD for one without a body unless its length, or this, says otherwise.
     let is_chunked = matches!(body, RequestBody::Streaming { .. })
         && matches!(head.method, Method::GET | Method::HEAD)
         && !head.fields.contains_key(header::CONTENT_LENGTH);
     let mut request = Request::new(body);
     *request.method_mut() = head.method;
-    *request.uri_mut() = uri;
+    *request.uri_mut() = head.path.into();
     let mut fields = head.fields;
 
     // The relay strips these as well; a relay of an older make may know fewer spellings.
@@ -37,18 +38,7 @@ pub(super) fn request(
         fields.remove(name);
     }
     fields.insert(header::HOST, upstream.host.clone());
-    let proto = if head.scheme == Scheme::HTTPS { "https" } else { "http" };
-    let host = head.authority.as_str();
-    fields.insert("x-forwarded-proto", HeaderValue::from_static(proto));
-    fields.insert("x-forwarded-host", HeaderValue::try_from(host)?);
-    // RFC 7239 §4: a host with a port, and an IPv6 address, have to be quoted.
-    let mut forwarded = format!("host=\"{host}\";proto={proto}");
-    if let Some(client) = head.client {
-        fields.insert("x-forwarded-for", HeaderValue::try_from(client.to_string())?);
-        let node = if client.is_ipv6() { format!("\"[{client}]\"") } else { client.to_string() };
-        forwarded = format!("for={node};{forwarded}");
-    }
-    fields.insert(header::FORWARDED, HeaderValue::try_from(forwarded)?);
+    called(&mut fields, &head.scheme, &head.authority, head.client)?;
     if is_chunked {
         fields.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
@@ -61,6 +51,55 @@ pub(super) fn request(
     }
     *request.headers_mut() = fields;
     Ok(request)
+}
+
+/// Says who called, and under which address: in `Forwarded` (RFC 7239) and in the fields that are older than it. All of
+/// their values are slices of the first one's.
+fn called(
+    fields: &mut HeaderMap,
+    scheme: &Scheme,
+    authority: &Authority,
+    client: Option<IpAddr>,
+) -> Result<(), http::Error> {
+    let proto = if *scheme == Scheme::HTTPS { "https" } else { "http" };
+    let mut forwarded = Vec::with_capacity(128);
+    // RFC 7239 §4: a host with a port, and an IPv6 address, have to be quoted.
+    let client = client.map(|client| {
+        let (before, after) = if client.is_ipv6() { ("for=\"[", "]\";") } else { ("for=", ";") };
+        forwarded.extend_from_slice(before.as_bytes());
+        write_address(&mut forwarded, client);
+        let address = before.len()..forwarded.len();
+        forwarded.extend_from_slice(after.as_bytes());
+        address
+    });
+    forwarded.extend_from_slice(b"host=\"");
+    let host = forwarded.len()..forwarded.len() + authority.as_str().len();
+    for part in [authority.as_str(), "\";proto=", proto] {
+        forwarded.extend_from_slice(part.as_bytes());
+    }
+    let forwarded = Bytes::from(forwarded);
+    if let Some(client) = client {
+        fields.insert(X_FORWARDED_FOR, HeaderValue::from_maybe_shared(forwarded.slice(client))?);
+    }
+    fields.insert(X_FORWARDED_HOST, HeaderValue::from_maybe_shared(forwarded.slice(host))?);
+    fields.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
+    fields.insert(header::FORWARDED, HeaderValue::from_maybe_shared(forwarded)?);
+    Ok(())
+}
+
+/// An address in its text form. Formatting is a large part of what a head costs, and most addresses are of the older kind.
+fn write_address(text: &mut Vec<u8>, address: IpAddr) {
+    match address {
+        IpAddr::V4(address) => {
+            for (index, octet) in address.octets().into_iter().enumerate() {
+                if index > 0 {
+                    text.push(b'.');
+                }
+                text.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
+            }
+        }
+        IpAddr::V6(address) => text.extend_from_slice(address.to_string().as_bytes()),
+    }
 }
 
 /// Whether an answer's body is what it seems once its chunks are put together, if it has any. hyper undoes those, and

@@ -5,6 +5,7 @@ mod connector;
 mod endpoint;
 mod head;
 mod interim;
+mod pool;
 pub mod probe;
 mod public;
 mod target;
@@ -17,24 +18,25 @@ use std::time::Duration;
 use gantz_shared::limits::MAX_FIELDS;
 use gantz_shared::wire::head::RequestHead;
 use http::{HeaderName, HeaderValue, Response};
-use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use body::Progress;
 pub use body::RequestBody;
-use connector::Connector;
 pub use endpoint::Endpoint;
 pub use interim::Interim;
+pub use pool::AnswerBody;
+use pool::{Pool, PoolError};
 pub use public::{Own, PublicOrigin};
 pub use target::Target;
 
-use crate::config::{Config, UPSTREAM_IDLE};
+use crate::config::Config;
+
+/// Field lines of an answer's head, those included that end here. As many as hyper has room for without asking for it.
+const MAX_ANSWER_FIELDS: usize = MAX_FIELDS;
 
 /// The local server and the connections to it.
 #[derive(Debug)]
 pub struct Upstream {
-    client: Client<Connector, RequestBody>,
+    pool: Pool,
     target: Target,
     own: Own,
     host: HeaderValue,
@@ -72,18 +74,12 @@ impl Upstream {
     /// # Errors
     /// The target's authority cannot stand in a `Host` field.
     pub fn new(config: &Config) -> Result<Self, String> {
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(UPSTREAM_IDLE)
-            .pool_timer(TokioTimer::new())
-            // Of these the tunnel takes half; those that end here do not count against it.
-            .http1_max_headers(2 * MAX_FIELDS)
-            .build(Connector::new(config.target.scheme())?);
         let host = match &config.host_header {
             Some(host) => host.clone(),
             None => HeaderValue::from_str(config.target.authority().as_str()).map_err(|error| error.to_string())?,
         };
         Ok(Self {
-            client,
+            pool: Pool::new(config.target.scheme(), config.target.authority())?,
             target: config.target.clone(),
             own: Own::new(&config.target, config.host_header.as_ref()),
             host,
@@ -114,11 +110,11 @@ impl Upstream {
         head: RequestHead,
         body: RequestBody,
         interim: Arc<Interim>,
-    ) -> Result<Response<Incoming>, UpstreamError> {
+    ) -> Result<Response<AnswerBody>, UpstreamError> {
         let progress = body.progress();
         let mut request = head::request(head, body, self).map_err(|error| UpstreamError::Invalid(error.to_string()))?;
         hyper::ext::on_informational(&mut request, move |info| interim.push(info.status(), info.headers().clone()));
-        let mut call = pin!(self.client.request(request));
+        let mut call = pin!(self.pool.call(request));
         let result = match self.timeout {
             Some(timeout) => loop {
                 // A caller that is still sending is no silence of the server's.
@@ -131,21 +127,7 @@ impl Upstream {
             },
             None => call.await,
         };
-        let mut response = result.map_err(|error| {
-            let causes = causes(&error);
-            if error.is_connect() {
-                UpstreamError::Unavailable(causes)
-            } else if is_of(&error, hyper::Error::is_user) {
-                // That is how hyper calls a request's body that failed.
-                UpstreamError::Caller
-            } else if is_of(&error, hyper::Error::is_parse_too_large) {
-                UpstreamError::TooLarge
-            } else if is_of(&error, hyper::Error::is_parse) {
-                UpstreamError::Invalid(causes)
-            } else {
-                UpstreamError::Lost(causes)
-            }
-        })?;
+        let mut response = result?;
         if !head::is_plain_or_chunked(response.headers()) {
             return Err(UpstreamError::Invalid("a transfer coding other than chunked".into()));
         }
@@ -154,16 +136,18 @@ impl Upstream {
     }
 }
 
-/// Whether hyper's error within is one of this kind.
-fn is_of(error: &hyper_util::client::legacy::Error, kind: impl Fn(&hyper::Error) -> bool) -> bool {
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        if error.downcast_ref::<hyper::Error>().is_some_and(&kind) {
-            return true;
+impl From<PoolError> for UpstreamError {
+    fn from(error: PoolError) -> Self {
+        let causes = causes(&error);
+        match error {
+            PoolError::NotConnected(_) => Self::Unavailable(causes),
+            // That is how hyper calls a request's body that failed.
+            PoolError::Http(error) if error.is_user() => Self::Caller,
+            PoolError::Http(error) if error.is_parse_too_large() => Self::TooLarge,
+            PoolError::Http(error) if error.is_parse() => Self::Invalid(causes),
+            PoolError::Http(_) => Self::Lost(causes),
         }
-        cause = error.source();
     }
-    false
 }
 
 /// An error and everything under it, in one line.

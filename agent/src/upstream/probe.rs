@@ -8,14 +8,11 @@ use bytes::Bytes;
 use gantz_shared::fields::is_event_stream;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
-use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
 use tokio::time::{sleep, timeout};
 use url::{Position, Url};
 
-use super::{Own, Target, causes};
+use super::pool::{AnswerBody, Pool};
+use super::{Own, RequestBody, Target, causes};
 use crate::config::{Config, UPSTREAM_RETRY};
 
 /// How long the server may take to answer a look.
@@ -132,7 +129,7 @@ async fn follow(config: &Config, method: Method, path: &str) -> Result<(String, 
 
 /// Where an answer from `from` sends a call that is to stay as it is, if that is on this server. References are what RFC
 /// 3986 §5 makes of them.
-fn moved(answer: &Response<Incoming>, config: &Config, from: &Uri) -> Option<String> {
+fn moved(answer: &Response<AnswerBody>, config: &Config, from: &Uri) -> Option<String> {
     if !matches!(answer.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT) {
         return None;
     }
@@ -151,9 +148,9 @@ async fn ask(config: &Config, method: Method, path: &str) -> Result<Answer, Stri
     let target = &config.target;
     let uri: Uri = target.url(path).map_err(|error| error.to_string())?;
     let body = if method == Method::POST { Bytes::from_static(PING) } else { Bytes::new() };
-    let mut request = Request::new(Full::new(body));
+    let mut request = Request::new(RequestBody::whole(body));
     *request.method_mut() = method;
-    *request.uri_mut() = uri.clone();
+    *request.uri_mut() = uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/")).into();
     let fields = request.headers_mut();
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     fields.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
@@ -166,9 +163,8 @@ async fn ask(config: &Config, method: Method, path: &str) -> Result<Answer, Stri
     for (name, value) in &config.upstream_headers {
         fields.insert(name.clone(), value.clone());
     }
-    let client: Client<_, Full<Bytes>> =
-        Client::builder(TokioExecutor::new()).build(super::Connector::new(target.scheme())?);
-    match timeout(LOOK_DEADLINE, client.request(request)).await {
+    let pool = Pool::new(target.scheme(), target.authority())?;
+    match timeout(LOOK_DEADLINE, pool.call(request)).await {
         Ok(Ok(response)) => Ok(Answer::Http {
             status: response.status(),
             is_events: response.status().is_success() && is_event_stream(response.headers()),

@@ -23,6 +23,9 @@ const LOST: &[u8] = br#""event":"audit_lost","count":"#;
 /// Bytes before the body of a line: `{"time":"2026-01-02T03:04:05.678Z",`.
 pub(crate) const OPENING_LEN: usize = 35;
 
+/// What is behind the time.
+const AFTER_TIME: &str = "\",";
+
 /// An event but for its time: from the key `event` to the end of the line. `None` when it is no event.
 pub(crate) fn body(event: &impl Serialize) -> Option<Vec<u8>> {
     let mut json = Vec::with_capacity(256);
@@ -35,7 +38,9 @@ pub(crate) fn body(event: &impl Serialize) -> Option<Vec<u8>> {
         json.extend_from_slice(format!(",\"too_long\":{too_long}}}").as_bytes());
     }
     // A line break that is left is one between two values, from an event that holds JSON as it came.
-    json.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+    for byte in &mut json {
+        *byte = if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte };
+    }
     json.push(b'\n');
     json.remove(0);
     Some(json)
@@ -54,7 +59,34 @@ pub(crate) fn count_events(lines: &[u8]) -> u64 {
 
 /// What stands before a body: the time, RFC 3339 in UTC.
 pub(crate) fn opening(time: Timestamp) -> String {
-    format!("{{\"time\":\"{time:.3}\",")
+    format!("{{\"time\":\"{time:.3}{AFTER_TIME}")
+}
+
+/// One opening after the other. Within a second only the milliseconds are written anew: a date costs as much as the rest
+/// of a line.
+#[derive(Debug, Default)]
+pub(crate) struct Openings {
+    /// Of `last`.
+    second: Option<i64>,
+    last: String,
+}
+
+impl Openings {
+    pub(crate) fn next(&mut self, time: Timestamp) -> &str {
+        let second = time.as_second();
+        // Before 1970 a fraction is negative, and belongs to the second after it.
+        let millis = u32::try_from(time.subsec_millisecond()).unwrap_or(0);
+        if self.second != Some(second) || time.subsec_nanosecond() < 0 {
+            self.last = opening(time);
+            self.second = (time.subsec_nanosecond() >= 0).then_some(second);
+        } else {
+            self.last.truncate(OPENING_LEN - AFTER_TIME.len() - "678Z".len());
+            self.last.extend([100, 10, 1].map(|unit| char::from_digit(millis / unit % 10, 10).unwrap_or('0')));
+            self.last.push('Z');
+            self.last.push_str(AFTER_TIME);
+        }
+        &self.last
+    }
 }
 
 /// See the module's head.
@@ -63,6 +95,10 @@ struct OneLine;
 impl Formatter for OneLine {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         let mut rest = fragment;
+        // Nearly every string is this one fragment.
+        if rest.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return writer.write_all(rest.as_bytes());
+        }
         while let Some(at) = rest.find(is_unsafe) {
             let (before, from) = rest.split_at(at);
             writer.write_all(before.as_bytes())?;
@@ -123,6 +159,24 @@ mod tests {
         let opening = opening("2026-01-02T03:04:05Z".parse().unwrap());
         assert_eq!(opening, r#"{"time":"2026-01-02T03:04:05.000Z","#);
         assert_eq!(opening.len(), OPENING_LEN);
+    }
+
+    #[test]
+    fn openings_are_the_same_one_by_one() {
+        let mut openings = Openings::default();
+        for time in [
+            "2026-01-02T03:04:05.678Z",
+            "2026-01-02T03:04:05.999Z",
+            "2026-01-02T03:04:05.007Z",
+            "2026-01-02T03:04:06Z",
+            "1969-12-31T23:59:59.5Z",
+            "1969-12-31T23:59:59.25Z",
+            "1970-01-01T00:00:00.001Z",
+            "1970-01-01T00:00:00.02Z",
+        ] {
+            let time: Timestamp = time.parse().unwrap();
+            assert_eq!(openings.next(time), opening(time));
+        }
     }
 
     #[test]

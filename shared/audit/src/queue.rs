@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::line;
+use crate::line::{self, Openings};
 
 /// See the module's head.
 #[derive(Debug)]
@@ -18,6 +18,7 @@ pub(crate) struct Queue {
 
 #[derive(Debug, Default)]
 struct Waiting {
+    openings: Openings,
     lines: Vec<u8>,
     /// Lost after the last of `lines`, and not told in them.
     untold: u64,
@@ -44,17 +45,18 @@ impl Queue {
         if waiting.closed {
             return;
         }
-        // Told here, under the lock: lines stand in the order of their times.
-        let opening = line::opening(Timestamp::now());
         let told = if waiting.untold > 0 { line::lost(waiting.untold) } else { Vec::new() };
-        let openings = if told.is_empty() { 1 } else { 2 };
-        if waiting.lines.len() + openings * line::OPENING_LEN + told.len() + body.len() > self.capacity {
+        let lines = if told.is_empty() { 1 } else { 2 };
+        if waiting.lines.len() + lines * line::OPENING_LEN + told.len() + body.len() > self.capacity {
             waiting.untold += 1;
             waiting.lost += 1;
         } else {
+            // Told here, under the lock: lines stand in the order of their times.
+            let Waiting { lines, openings, .. } = &mut *waiting;
+            let opening = openings.next(Timestamp::now());
             for body in [&told, body].into_iter().filter(|body| !body.is_empty()) {
-                waiting.lines.extend_from_slice(opening.as_bytes());
-                waiting.lines.extend_from_slice(body);
+                lines.extend_from_slice(opening.as_bytes());
+                lines.extend_from_slice(body);
             }
             waiting.untold = 0;
         }

@@ -21,6 +21,9 @@ pub(super) const FLAG_HTTPS: u8 = 1;
 /// `DATA` may follow.
 pub(super) const FLAG_BODY: u8 = 2;
 
+/// Fields that a map has room for without growing, those included that the agent adds. Most messages have fewer.
+const COMMON_FIELDS: usize = 12;
+
 /// A request's head as it crosses the tunnel.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RequestHead {
@@ -113,7 +116,7 @@ impl ResponseHead {
 /// # Errors
 /// As [`RequestHead::decode`].
 pub fn fields(mut payload: Bytes) -> Result<HeaderMap, WireError> {
-    let mut fields = HeaderMap::new();
+    let mut fields = HeaderMap::with_capacity(if payload.has_remaining() { COMMON_FIELDS } else { 0 });
     let mut lines = 0;
     while payload.has_remaining() {
         lines += 1;
