@@ -16,7 +16,8 @@ pub struct StateError {
     source: io::Error,
 }
 
-fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StateError {
+/// What could not be done with the file at `path`.
+pub(crate) fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StateError {
     let path = path.to_owned();
     move |source| StateError { action, path, source }
 }
@@ -28,6 +29,31 @@ pub(crate) fn create(dir: &Path) -> Result<(), StateError> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(dir).map_err(failed("cannot create the state folder", dir))
+}
+
+/// What nobody else should know, of what is in the folder.
+const SECRETS: &[&str] = &["ticket.key", "ticket.old.key", "reset.key", "ca.key", "admin.token", "access.db"];
+
+/// The secrets in `dir` that other users of this machine can read. They are used all the same: some systems that give out
+/// volumes set the permissions of all that is in them, and the folder that a relay makes lets nobody else in.
+#[cfg(unix)]
+pub(crate) fn readable_by_others(dir: &Path) -> Result<Vec<PathBuf>, StateError> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = |path: &Path| match fs::metadata(path) {
+        Ok(found) => Ok(found.permissions().mode()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(failed("cannot look at", path)(error)),
+    };
+    if mode(dir)? & 0o011 == 0 {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for path in SECRETS.iter().map(|name| dir.join(name)) {
+        if mode(&path)? & 0o044 != 0 {
+            found.push(path);
+        }
+    }
+    Ok(found)
 }
 
 /// Reads a file, `None` when there is none.
@@ -91,4 +117,31 @@ pub(crate) fn key(dir: Option<&Path>, name: &str) -> Result<[u8; 32], StateError
         write(path, &bytes, 0o600)?;
     }
     Ok(bytes)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn what_others_can_read_is_found() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("state");
+        create(&dir).unwrap();
+        let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        let found = || readable_by_others(&dir).unwrap();
+        key(Some(&dir), "ticket.key").unwrap();
+        write(&dir.join("ca.pem"), b"for everybody", 0o644).unwrap();
+        set(&dir, 0o755);
+        assert_eq!(found(), [] as [PathBuf; 0]);
+        for mode in [0o640, 0o604, 0o644] {
+            set(&dir.join("ticket.key"), mode);
+            assert_eq!(found(), [dir.join("ticket.key")], "{mode:o}");
+        }
+        set(&dir, 0o700);
+        assert_eq!(found(), [] as [PathBuf; 0], "nobody else gets to it");
+        assert_eq!(readable_by_others(&parent.path().join("none")).unwrap(), [] as [PathBuf; 0]);
+    }
 }

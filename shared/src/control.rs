@@ -27,6 +27,8 @@ pub enum FromAgent {
         /// All live tokens.
         tokens: Vec<TokenEntry>,
     },
+    /// The welcome has come: callers may be sent here. Said where the relay [waits](Welcome::awaited) for it.
+    Arrived,
     /// The tunnel is closed on purpose: its name is not held for the agent's return.
     Goodbye,
 }
@@ -74,17 +76,28 @@ pub struct Hello {
     /// The ticket of an earlier `welcome`: the same name again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume: Option<Secret>,
-    /// With a ticket: the tunnel that has the name now is this agent's own, which closes it when nothing is left to do
-    /// there. Without this it is closed at once.
+    /// With a ticket and a run: the tunnel that has the name now is this run's own, which closes it when nothing is left to
+    /// do there. Without this it is closed at once.
     #[serde(default, skip_serializing_if = "is_false")]
     pub moves: bool,
-    /// Which run of which agent this is: a random word, the same for all that one process opens for one tunnel. It tells
-    /// an agent that comes back from another one with a copy of its ticket.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run: Option<String>,
+    /// Which run of which agent this is.
+    #[serde(flatten)]
+    pub run: Option<Run>,
     /// Who may call.
     #[serde(flatten)]
     pub policy: Policy,
+}
+
+/// A run of an agent: all that one process opens for one tunnel. It tells an agent that comes back from another one with a
+/// copy of its ticket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// A random word.
+    #[serde(rename = "run")]
+    pub id: String,
+    /// Counts up what it opens: a hello that comes late, when the run has opened something newer, takes nothing from it.
+    #[serde(default)]
+    pub opening: u64,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -165,6 +178,10 @@ pub struct Welcome {
     /// When each of the tunnel's tokens dies.
     #[serde(default)]
     pub lives: Vec<TokenLife>,
+    /// The agent moves: callers are sent to the tunnel that it moves from until it says [`FromAgent::Arrived`] here, as a
+    /// network that lets a hello through need not let its answer through.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub awaited: bool,
 }
 
 /// The relay's limits, so that an agent can tell its user before they are met.

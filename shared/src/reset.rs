@@ -73,7 +73,7 @@ pub enum CloseCode {
     HandshakeTimeout = 2,
     /// A `refused` message on the control stream says why.
     Refused = 3,
-    /// The rightful holder opened a newer tunnel of this name.
+    /// A newer tunnel of this name was opened, by the same agent or by another one that has as much right to it.
     Replaced = 4,
     /// The relay is shutting down; come back soon.
     ShuttingDown = 5,

@@ -7,8 +7,8 @@ mod samples;
 
 use bytes::{BufMut, BytesMut};
 use gantz_shared::control::{
-    ControlError, FromAgent, FromRelay, Hello, Limits, Policy, RefusalCode, Refused, Secret, TokenEntry, TokenLife,
-    Welcome, check_tokens, decode, encode,
+    ControlError, FromAgent, FromRelay, Hello, Limits, Policy, RefusalCode, Refused, Run, Secret, TokenEntry,
+    TokenLife, Welcome, check_tokens, decode, encode,
 };
 use gantz_shared::limits::{MAX_ALLOWED_ORIGINS, MAX_CONTROL_MESSAGE, MAX_LABEL, MAX_TOKENS};
 use gantz_shared::name::Name;
@@ -63,13 +63,13 @@ fn from_agent() -> impl Strategy<Value = FromAgent> {
     let wishes = (prop::option::of(secret()), prop::option::of("\\PC{0,20}"), prop::option::of(secret()));
     let hello = (any::<String>(), wishes, any::<bool>(), policy).prop_map(
         |(agent, (access_key, wanted_name, resume), moves, policy)| {
-            let run = moves.then(|| agent.clone());
+            let run = moves.then(|| Run { id: agent.clone(), opening: 7 });
             FromAgent::Hello(Hello { agent, access_key, wanted_name, resume, moves, run, policy })
         },
     );
     let set_tokens =
         (any::<u64>(), tokens()).prop_map(|(generation, tokens)| FromAgent::SetTokens { generation, tokens });
-    prop_oneof![hello, set_tokens, Just(FromAgent::Goodbye)]
+    prop_oneof![hello, set_tokens, Just(FromAgent::Arrived), Just(FromAgent::Goodbye)]
 }
 
 fn lives() -> impl Strategy<Value = Vec<TokenLife>> {
@@ -78,12 +78,13 @@ fn lives() -> impl Strategy<Value = Vec<TokenLife>> {
 }
 
 fn from_relay() -> impl Strategy<Value = FromRelay> {
-    let welcome = ("t[a-z0-9]{1,20}", any::<String>(), secret(), any::<String>(), any::<u64>(), lives()).prop_map(
-        |(name, url, resume, relay, max_body, lives)| {
-            let limits = Limits { max_body };
-            FromRelay::Welcome(Welcome { name: Name::parse(&name).unwrap(), url, resume, relay, limits, lives })
-        },
-    );
+    let welcome =
+        ("t[a-z0-9]{1,20}", any::<String>(), secret(), any::<String>(), (any::<u64>(), any::<bool>()), lives())
+            .prop_map(|(name, url, resume, relay, (max_body, awaited), lives)| {
+                let limits = Limits { max_body };
+                let name = Name::parse(&name).unwrap();
+                FromRelay::Welcome(Welcome { name, url, resume, relay, limits, lives, awaited })
+            });
     let code = prop::sample::select(vec![
         RefusalCode::BadKey,
         RefusalCode::NameTaken,
@@ -183,6 +184,7 @@ fn secrets_are_not_in_debug() {
         relay: String::new(),
         limits: Limits { max_body: 0 },
         lives: Vec::new(),
+        awaited: false,
     };
     let set_tokens = FromAgent::SetTokens { generation: 1, tokens: hello.policy.tokens.clone() };
     let shown = format!("{:?} {set_tokens:?} {:?}", FromAgent::Hello(hello), FromRelay::Welcome(welcome));

@@ -1,17 +1,23 @@
-//! A network between agent and relay that loses, delays, doubles, reorders and holds back datagrams: a forwarder of UDP in
-//! user space, because not every kernel has `netem`. To the relay, each agent behind it is a port of its own. TCP goes
-//! through it as it is.
+//! A network between agent and relay that loses, delays, doubles, reorders and holds back datagrams, and hinders streams of
+//! TCP: a forwarder in user space, because not every kernel has `netem`. To the relay, each agent behind it is a port of its
+//! own.
+
+mod bottleneck;
+mod stream;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
-/// Which way a datagram goes.
+pub use self::bottleneck::{Bottleneck, Passed, Shape};
+pub use self::stream::{Course, Step, calm};
+
+/// Which way a datagram, or a piece of a stream, goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     /// From an agent to the relay.
@@ -33,8 +39,8 @@ pub enum Fate {
     Twice,
 }
 
-/// Decides what becomes of a datagram of so many bytes.
-pub type Weather = Box<dyn FnMut(Way, usize) -> Fate + Send>;
+/// Decides what becomes of a datagram.
+pub type Weather = Box<dyn FnMut(Way, &[u8]) -> Fate + Send>;
 
 /// See the module's head. Dropped, nothing goes through any more.
 pub struct Link {
@@ -47,6 +53,7 @@ struct Inner {
     front: Arc<UdpSocket>,
     relay: SocketAddr,
     weather: Mutex<Weather>,
+    course: Arc<Mutex<Course>>,
     /// The relay's side of each agent.
     agents: Mutex<HashMap<SocketAddr, Arc<UdpSocket>>>,
     /// Counts the changes of address.
@@ -70,8 +77,10 @@ impl Link {
         let address = front.local_addr().unwrap();
         let agents = Mutex::default();
         let moved = tokio::sync::watch::Sender::default();
-        let inner = Arc::new(Inner { front, relay, weather: Mutex::new(weather), agents, moved });
-        let forwarding = [tokio::spawn(forward(inner.clone())), tokio::spawn(carry(tcp, edge))];
+        let course = Arc::new(Mutex::new(calm()));
+        let carrying = tokio::spawn(stream::carry(tcp, edge, course.clone()));
+        let inner = Arc::new(Inner { front, relay, weather: Mutex::new(weather), course, agents, moved });
+        let forwarding = [tokio::spawn(forward(inner.clone())), carrying];
         Self { address, inner, _forwarding: forwarding.map(AbortOnDropHandle::new) }
     }
 
@@ -83,6 +92,11 @@ impl Link {
     /// From now on the weather is this.
     pub fn set(&self, weather: Weather) {
         *self.inner.weather.lock().unwrap() = weather;
+    }
+
+    /// From now on this becomes of TCP.
+    pub fn set_tcp(&self, course: Course) {
+        *self.inner.course.lock().unwrap() = course;
     }
 
     /// Every agent gets another address, as when a NAT forgets it.
@@ -99,24 +113,6 @@ async fn both() -> (Arc<UdpSocket>, TcpListener) {
         // Somebody else may have the number there.
         if let Ok(tcp) = TcpListener::bind(udp.local_addr().unwrap()).await {
             return (Arc::new(udp), tcp);
-        }
-    }
-}
-
-/// Carries TCP to `edge` and back.
-async fn carry(listener: TcpListener, edge: SocketAddr) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => {
-                let (mut near, _) = accepted.unwrap();
-                connections.spawn(async move {
-                    let mut far = TcpStream::connect(edge).await?;
-                    tokio::io::copy_bidirectional(&mut near, &mut far).await
-                });
-            }
-            // However it ended: both ends know.
-            Some(_) = connections.join_next() => {}
         }
     }
 }
@@ -173,7 +169,7 @@ async fn give_back(inner: Arc<Inner>, back: Arc<UdpSocket>, agent: SocketAddr) {
 
 impl Inner {
     fn send(&self, way: Way, datagram: Vec<u8>, socket: Arc<UdpSocket>, to: SocketAddr) {
-        let copies = match (self.weather.lock().unwrap())(way, datagram.len()) {
+        let copies = match (self.weather.lock().unwrap())(way, &datagram) {
             Fate::Lost => return,
             Fate::Arrives => 1,
             Fate::Twice => 2,

@@ -50,8 +50,8 @@ pub(super) fn open(error: &OpenError, relay: &RelayAddress) -> Failure {
                 .hint(hint)
         }
         OpenError::Replaced => Failure::new(Exit::Refused, "another gantz has taken this tunnel over")
-            .why("it came with the same resume ticket, and the newest one keeps the name")
-            .hint("stopping the other one before starting this one again, or --name for a tunnel of its own"),
+            .why("it came with the same resume ticket or access key, and the newest one keeps the name")
+            .hint("stopping the other one before starting this one again, --new for another URL and token, or --name for a tunnel of its own"),
         OpenError::Trust(_) => {
             Failure::new(Exit::Failed, "no certificate authority can be used").why(error).hint("--relay-ca FILE")
         }

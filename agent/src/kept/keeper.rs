@@ -145,6 +145,7 @@ mod tests {
             relay: String::new(),
             limits: Limits { max_body: 0 },
             lives: Vec::new(),
+            awaited: false,
         };
         let book = Arc::new(Book::new(vec![
             TokenEntry::new("run", Digest::of(b"first")),

@@ -2,21 +2,36 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use gantz_shared::name::Name;
 use tokio::sync::Notify;
 
-use super::{ClaimError, Claims, Departure, Directory, Found, Right};
+use super::{ClaimError, Claims, Departure, Directory, Found, Given, Right};
 use crate::access::{Claimed, Key, Keys};
 use crate::config::{AWAY_KEPT, MAX_KEPT, RETURN_WINDOW};
 use crate::tunnels::{Standing, Title, Tunnel};
 
 enum Entry {
-    Here(Arc<Tunnel>),
+    Here(Here),
     Gone(Gone),
+}
+
+/// A name whose holder is here.
+struct Here {
+    tunnel: Arc<Tunnel>,
+    /// What its agent moves from, as long as it has not said that it has arrived: the network may let nothing through
+    /// that way.
+    before: Option<Arc<Tunnel>>,
+}
+
+impl Here {
+    /// Where callers are sent.
+    fn serving(&self) -> &Arc<Tunnel> {
+        self.before.as_ref().filter(|before| !before.is_silent()).unwrap_or(&self.tunnel)
+    }
 }
 
 /// A name whose holder is not here, and that is kept for it.
@@ -50,7 +65,7 @@ pub(crate) struct Memory {
     /// Where names are reserved; none: nowhere.
     keys: Option<Keys>,
     /// Where they are not: who has claimed them last.
-    claims: Option<Mutex<Claims>>,
+    claims: Option<Claims>,
 }
 
 impl Memory {
@@ -76,16 +91,17 @@ impl Memory {
 
     /// Writes down who claims which name.
     pub(crate) fn with_claims(self, claims: Option<Claims>) -> Self {
-        Self { claims: claims.map(Mutex::new), ..self }
+        Self { claims, ..self }
     }
 
-    fn claims(&self) -> Option<MutexGuard<'_, Claims>> {
-        self.claims.as_ref().map(|claims| claims.lock().unwrap_or_else(PoisonError::into_inner))
+    /// When the name was claimed last, where that is written down.
+    fn last(&self, name: &Name) -> Option<u64> {
+        self.claims.as_ref()?.last(name)
     }
 
     /// Whether somebody else has claimed the name since, of which the entries know nothing any more.
     fn is_past(&self, title: &Title) -> bool {
-        self.claims().and_then(|claims| claims.last(&title.name)).is_some_and(|last| last > title.claimed)
+        self.last(&title.name).is_some_and(|last| last > title.claimed)
     }
 
     /// Whether agents of before a restart may still be on their way back.
@@ -95,7 +111,7 @@ impl Memory {
 
     fn found(&self, entry: Option<&Entry>) -> Found {
         match entry {
-            Some(Entry::Here(tunnel)) => Found::Here(tunnel.clone()),
+            Some(Entry::Here(here)) => Found::Here(here.serving().clone()),
             Some(Entry::Gone(Gone { since, back: Some(back), .. })) if since.elapsed() < AWAY_KEPT => {
                 Found::Away(back.clone())
             }
@@ -126,7 +142,7 @@ impl Directory for Memory {
         self.found(here.or_else(|| entries.values().next()))
     }
 
-    fn claim(&self, tunnel: &Arc<Tunnel>, right: Right) -> Result<Option<Arc<Tunnel>>, ClaimError> {
+    fn claim(&self, tunnel: &Arc<Tunnel>, right: Right, moves: bool) -> Result<Given, ClaimError> {
         let name = tunnel.name();
         // A name that the relay has drawn is given to nobody else, ever: only a ticket brings it back.
         if right == Right::First && name.is_drawn() {
@@ -139,9 +155,8 @@ impl Directory for Memory {
         };
         // Whom it is kept for has the same key, or has lost it to whoever has it now.
         let is_the_keys = matches!(right, Right::Reserved | Right::SameKey);
-        let last = || self.claims().and_then(|claims| claims.last(name));
         match entries.get(name) {
-            Some(Entry::Here(holder)) => match standing(&holder.title()) {
+            Some(Entry::Here(here)) => match standing(&here.tunnel.title()) {
                 Standing::Rightful => {}
                 Standing::Superseded => return Err(ClaimError::Superseded(name.clone())),
                 Standing::Stranger => return Err(ClaimError::Taken(name.clone())),
@@ -151,7 +166,7 @@ impl Directory for Memory {
                 let left = gone.kept(self.keep).saturating_sub(gone.since.elapsed());
                 match standing(&gone.title) {
                     Standing::Rightful => {}
-                    _ if left.is_zero() => tunnel.claim_anew(last().max(Some(gone.title.claimed))),
+                    _ if left.is_zero() => tunnel.claim_anew(self.last(name).max(Some(gone.title.claimed))),
                     Standing::Superseded => return Err(ClaimError::Superseded(name.clone())),
                     Standing::Stranger => return Err(ClaimError::Kept { name: name.clone(), left }),
                 }
@@ -164,30 +179,58 @@ impl Directory for Memory {
                 return Err(ClaimError::Returning);
             }
             // A ticket for a name that nobody holds: whoever has claimed it meanwhile, and left it, has it no more.
-            None if right == Right::Ticket && !self.is_returning() && !name.is_drawn() => tunnel.claim_anew(last()),
+            None if right == Right::Ticket && !self.is_returning() && !name.is_drawn() => {
+                tunnel.claim_anew(self.last(name));
+            }
             // A clock that was set back must not make this claim the earlier one.
-            None if right == Right::First => tunnel.claim_anew(last()),
+            None if right == Right::First => tunnel.claim_anew(self.last(name)),
             None => {}
         }
         match entries.get(name) {
-            Some(Entry::Here(holder)) => tunnel.succeed(holder.title().run),
-            Some(Entry::Gone(gone)) => tunnel.succeed(gone.title.run.clone()),
+            Some(Entry::Here(here)) => tunnel.succeed(&here.tunnel.title()),
+            Some(Entry::Gone(gone)) => tunnel.succeed(&gone.title),
             None => {}
         }
         // Of a name that the relay has drawn there is one holder, ever.
-        if let Some(mut claims) = self.claims().filter(|_| !name.is_drawn()) {
-            claims.note(name, tunnel.title().claimed);
+        if let Some(claims) = self.claims.as_ref().filter(|_| !name.is_drawn()) {
+            claims.note(name, tunnel.title().claimed, tunnel.network());
         }
         self.claimed.notify_waiters();
-        Ok(match entries.insert(name.clone(), Entry::Here(tunnel.clone())) {
-            Some(Entry::Here(ghost)) => Some(ghost),
+        let (before, replaced) = match entries.remove(name) {
+            Some(Entry::Here(here)) => {
+                // An agent that moves closes it itself, when what was begun there has ended; unless nothing gets there any
+                // more, or it is another agent's.
+                let goes_on =
+                    moves && tunnel.title().is_of_the_run_of(&here.tunnel.title()) && !here.serving().is_silent();
+                let mut known = [here.before, Some(here.tunnel)].into_iter().flatten();
+                (if goes_on { known.next() } else { None }, known.collect())
+            }
             Some(Entry::Gone(gone)) => {
                 if let Some(back) = gone.back {
                     back.notify_waiters();
                 }
-                None
+                (None, Vec::new())
             }
-            None => None,
+            None => (None, Vec::new()),
+        };
+        let awaited = before.is_some();
+        entries.insert(name.clone(), Entry::Here(Here { tunnel: tunnel.clone(), before }));
+        Ok(Given { replaced, awaited })
+    }
+
+    fn arrived(&self, tunnel: &Tunnel) -> Option<Arc<Tunnel>> {
+        match self.write().get_mut(tunnel.name()) {
+            Some(Entry::Here(here)) if here.tunnel.id() == tunnel.id() => here.before.take(),
+            _ => None,
+        }
+    }
+
+    fn written<'a>(&'a self, name: &Name) -> BoxFuture<'a, ()> {
+        let claims = self.claims.as_ref().filter(|_| !name.is_drawn());
+        Box::pin(async move {
+            if let Some(claims) = claims {
+                claims.written().await;
+            }
         })
     }
 
@@ -221,8 +264,15 @@ impl Directory for Memory {
 
     fn release(&self, tunnel: &Tunnel, departure: Departure) {
         let mut entries = self.write();
-        let is_holder = matches!(entries.get(tunnel.name()), Some(Entry::Here(holder)) if holder.id() == tunnel.id());
-        if !is_holder {
+        let Some(Entry::Here(here)) = entries.get_mut(tunnel.name()) else { return };
+        if here.before.as_ref().is_some_and(|before| before.id() == tunnel.id()) {
+            here.before = None;
+        }
+        if here.tunnel.id() != tunnel.id() {
+            return;
+        }
+        if let Some(before) = here.before.take() {
+            here.tunnel = before;
             return;
         }
         let gone = |back| Gone { since: Instant::now(), title: tunnel.title(), network: tunnel.network(), back };

@@ -24,8 +24,14 @@ pub(crate) trait Directory: Send + Sync + 'static {
     /// The tunnel to take when a relay serves only one, whatever the name.
     fn only(&self) -> Found;
 
-    /// Gives `tunnel` its name, with what right it asks for it. Answers with the holder that it replaces.
-    fn claim(&self, tunnel: &Arc<Tunnel>, right: Right) -> Result<Option<Arc<Tunnel>>, ClaimError>;
+    /// Gives `tunnel` its name, with what right it asks for it; perhaps its agent `moves` there from its holder.
+    fn claim(&self, tunnel: &Arc<Tunnel>, right: Right, moves: bool) -> Result<Given, ClaimError>;
+
+    /// The agent knows of `tunnel`: from now on the name leads there. Answers with where it led until now.
+    fn arrived(&self, tunnel: &Tunnel) -> Option<Arc<Tunnel>>;
+
+    /// Waits until it is written down that the name was claimed, where that is: before its agent is told.
+    fn written<'a>(&'a self, name: &Name) -> BoxFuture<'a, ()>;
 
     /// Reserves a name that is wished for, for the claimant's access key: before its [`claim`](Self::claim), which is
     /// then with the right that this gives. A relay that asks for no keys reserves nothing.
@@ -34,9 +40,18 @@ pub(crate) trait Directory: Send + Sync + 'static {
     /// Takes a reservation back that has just been made, where the claim came to nothing.
     fn unreserve<'a>(&'a self, name: &'a Name, key: &'a Key) -> BoxFuture<'a, ()>;
 
-    /// Ends a claim, unless somebody else holds the name by now. A name that was held is kept for its holder's return:
+    /// Ends a claim, unless somebody else holds the name by now. Where its agent has not arrived, the name is again that of
+    /// the tunnel that it moves from, if that is still there. A name that was held is kept for its holder's return:
     /// whoever got it next would get the tokens of its callers, too.
     fn release(&self, tunnel: &Tunnel, departure: Departure);
+}
+
+/// A name that was given.
+pub(crate) struct Given {
+    /// Those that have had it, and have no more to do.
+    pub(crate) replaced: Vec<Arc<Tunnel>>,
+    /// It leads to the tunnel that the agent moves from, until that [has arrived](Directory::arrived).
+    pub(crate) awaited: bool,
 }
 
 /// Where a name leads.
@@ -82,8 +97,8 @@ pub(crate) enum ClaimError {
     /// Somebody holds it.
     #[error("the name `{0}` is taken")]
     Taken(Name),
-    /// Its holder has gone on with a newer ticket.
-    #[error("another gantz has gone on with the tunnel `{0}`, from a copy of what this one knows of it")]
+    /// Its holder has gone on with a newer ticket, or has opened something newer.
+    #[error("the tunnel `{0}` has gone on elsewhere with a newer ticket; `gantz run --new` opens another one")]
     Superseded(Name),
     /// Its last holder may come back for it.
     #[error("the name `{name}` is kept for whoever had it last, for {} more", rounded(*left))]

@@ -14,7 +14,7 @@ use super::{Greeter, KeyDigest, Title, Tunnel};
 use crate::access::{Key, NotAdmitted};
 use crate::audit::Event;
 use crate::config::{RETURN_WINDOW, Rates};
-use crate::directory::{ClaimError, Departure, Found, Right};
+use crate::directory::{ClaimError, Departure, Found, Given, Right};
 use crate::sources::Place;
 
 /// Seconds after which an agent may try again where the relay was full.
@@ -42,15 +42,17 @@ impl Greeter {
         };
         let agent: String = hello.agent.chars().take(64).collect();
         match self.open(connection, place, &hello).await {
-            Ok((tunnel, right)) => {
+            Ok(Opened { tunnel, right, awaited }) => {
                 let claim = Claim { greeter: self, tunnel: &tunnel, right, is_welcome: false };
                 let name = tunnel.name().clone();
+                self.directory.written(&name).await;
                 let welcome = Welcome {
                     url: self.origin.replace('*', name.as_str()),
                     resume: self.tickets.issue(&tunnel.title(), tunnel.access_key()),
                     relay: concat!("gantz-relay/", env!("CARGO_PKG_VERSION")).to_owned(),
                     limits: control::Limits { max_body: self.limits.body },
                     lives: tunnel.lives(),
+                    awaited,
                     name,
                 };
                 tracing::info!(name = %tunnel.name(), agent = ?agent, peer = %connection.remote_address(), open = hello.policy.open, "tunnel opened");
@@ -82,14 +84,9 @@ impl Greeter {
         }
     }
 
-    async fn open(
-        &self,
-        connection: &Connection,
-        place: Option<&Place>,
-        hello: &Hello,
-    ) -> Result<(Arc<Tunnel>, Right), Refused> {
+    async fn open(&self, connection: &Connection, place: Option<&Place>, hello: &Hello) -> Result<Opened, Refused> {
         hello.policy.check().map_err(|error| refused(RefusalCode::InvalidHello, error.to_string()))?;
-        if hello.run.as_ref().is_some_and(|run| run.len() > MAX_RUN) {
+        if hello.run.as_ref().is_some_and(|run| run.id.len() > MAX_RUN) {
             return Err(refused(RefusalCode::InvalidHello, format!("`run` has more than {MAX_RUN} bytes")));
         }
         if place.is_none() {
@@ -132,12 +129,7 @@ impl Greeter {
     }
 
     /// Claims a name that is wished for, or that a ticket is for, when it is the guest's by its access key.
-    async fn claim_reserved(
-        &self,
-        guest: &Guest<'_>,
-        title: Title,
-        right: Right,
-    ) -> Result<(Arc<Tunnel>, Right), NotOpened> {
+    async fn claim_reserved(&self, guest: &Guest<'_>, title: Title, right: Right) -> Result<Opened, NotOpened> {
         // What the relay has drawn is nobody's but the ticket's holder's.
         let Some(key) = guest.key.as_ref().filter(|_| !title.name.is_drawn()) else {
             return self.claim(guest, title, right);
@@ -156,7 +148,7 @@ impl Greeter {
         claimed
     }
 
-    fn claim(&self, guest: &Guest<'_>, title: Title, right: Right) -> Result<(Arc<Tunnel>, Right), NotOpened> {
+    fn claim(&self, guest: &Guest<'_>, title: Title, right: Right) -> Result<Opened, NotOpened> {
         let seat = match (&self.keys, &guest.key) {
             (Some(keys), Some(key)) => Some(keys.book().enter(key, &title.name, guest.connection.clone())?),
             _ => None,
@@ -166,21 +158,15 @@ impl Greeter {
         let (connection, policy) = (guest.connection.clone(), guest.hello.policy.clone());
         let requests = self.limits.requests;
         let tunnel = Tunnel::new(title, guest.access_key, connection, policy, &self.unread, &rates, requests);
-        let ghost = self.directory.claim(&tunnel, right)?;
+        let Given { replaced, awaited } = self.directory.claim(&tunnel, right, guest.hello.moves)?;
         if let Some(seat) = seat {
             tunnel.sit(seat);
         }
-        if let Some(ghost) = &ghost {
+        for ghost in replaced {
             ghost.set_superseded();
+            ghost.close(CloseCode::Replaced, "a newer tunnel of this name was opened");
         }
-        // An agent that moves closes it itself, when what was begun there has ended; unless nothing gets there any more,
-        // or it is another agent's.
-        let is_own = |ghost: &Tunnel| guest.hello.run.is_none() || ghost.title().run == guest.hello.run;
-        let goes_on = |ghost: &Tunnel| guest.hello.moves && is_own(ghost) && !ghost.is_silent();
-        if let Some(ghost) = ghost.filter(|ghost| !goes_on(ghost)) {
-            ghost.close(CloseCode::Replaced, "the same agent opened a newer tunnel of this name");
-        }
-        Ok((tunnel, right))
+        Ok(Opened { tunnel, right, awaited })
     }
 
     /// What the agent's ticket entitles to, unless the agent now wishes for another name.
@@ -199,6 +185,14 @@ struct Guest<'a> {
     /// None where the relay asks for none.
     key: Option<Arc<Key>>,
     access_key: KeyDigest,
+}
+
+/// A tunnel that has its name.
+struct Opened {
+    tunnel: Arc<Tunnel>,
+    right: Right,
+    /// Callers are not sent there yet.
+    awaited: bool,
 }
 
 /// Why there is no tunnel of this name.

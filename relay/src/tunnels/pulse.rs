@@ -4,6 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use gantz_transport::quic::Heard;
 use tokio::time::Instant;
 
 /// A request has brought no acknowledgement of the agent's in so long: the agent seems to be gone, or the way to it. Three
@@ -13,25 +14,25 @@ pub(crate) const SILENCE: Duration = Duration::from_secs(2);
 /// See the module's head.
 #[derive(Debug, Default)]
 pub(super) struct Pulse {
-    /// Of the oldest request since which nothing was acknowledged: how many acknowledgements there had been, and when it
-    /// was sent.
-    waiting: Mutex<Option<(u64, Instant)>>,
+    /// Of the oldest request since which nothing was acknowledged: what there had been before it, and when it was sent.
+    waiting: Mutex<Option<(Heard, Instant)>>,
 }
 
 impl Pulse {
-    /// A request is sent, after so many acknowledgements have come.
-    pub(super) fn sent(&self, acknowledgements: u64) {
+    /// A request is sent, or waits for the window of the connection; until now this was heard.
+    pub(super) fn sent(&self, heard: Heard) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.is_none_or(|(before, _)| before != acknowledgements) {
-            *waiting = Some((acknowledgements, Instant::now()));
+        if waiting.is_none_or(|(before, _)| before.acknowledgements != heard.acknowledgements) {
+            *waiting = Some((heard, Instant::now()));
         }
     }
 
-    /// Whether, now that so many `acknowledgements` have come, another one is overdue. Asks for them only where one may be:
-    /// the connection counts under a lock.
-    pub(super) fn is_silent(&self, acknowledgements: impl FnOnce() -> Option<u64>) -> bool {
+    /// Whether, with what is `heard` by now, an acknowledgement is overdue: where the connection's window is full, and so
+    /// nothing was sent, none is. Asks only where one may be: the connection counts under a lock.
+    pub(super) fn is_silent(&self, heard: impl FnOnce() -> Option<Heard>) -> bool {
         let waiting = *self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.is_some_and(|(before, since)| since.elapsed() >= SILENCE && acknowledgements() == Some(before))
+        let Some((before, _)) = waiting.filter(|(_, since)| since.elapsed() >= SILENCE) else { return false };
+        heard().is_some_and(|now| now.acknowledgements == before.acknowledgements && now.asked > before.asked)
     }
 }
 
@@ -39,21 +40,34 @@ impl Pulse {
 mod tests {
     use super::*;
 
+    fn heard(acknowledgements: u64, asked: u64) -> Heard {
+        Heard { acknowledgements, asked }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn silence_is_to_be_asked_and_not_to_answer() {
         let pulse = Pulse::default();
+        let is_silent = |acknowledgements, asked| pulse.is_silent(|| Some(heard(acknowledgements, asked)));
         tokio::time::advance(SILENCE * 2).await;
-        assert!(!pulse.is_silent(|| Some(7)), "nobody was asked");
-        pulse.sent(7);
-        assert!(!pulse.is_silent(|| Some(7)), "it has time");
+        assert!(!is_silent(7, 7), "nobody was asked");
+        pulse.sent(heard(7, 7));
+        assert!(!is_silent(7, 8), "it has time");
         tokio::time::advance(SILENCE / 2).await;
-        pulse.sent(7);
+        pulse.sent(heard(7, 8));
         tokio::time::advance(SILENCE / 2).await;
-        assert!(pulse.is_silent(|| Some(7)), "the first question counts");
-        assert!(!pulse.is_silent(|| Some(8)), "it is acknowledged");
-        pulse.sent(8);
-        assert!(!pulse.is_silent(|| Some(8)));
+        assert!(is_silent(7, 9), "the first question counts");
+        assert!(!is_silent(8, 9), "it is acknowledged");
+        pulse.sent(heard(8, 9));
+        assert!(!is_silent(8, 10));
         tokio::time::advance(SILENCE).await;
-        assert!(pulse.is_silent(|| Some(8)));
+        assert!(is_silent(8, 10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_for_the_window_is_no_question() {
+        let pulse = Pulse::default();
+        pulse.sent(heard(7, 7));
+        tokio::time::advance(SILENCE * 2).await;
+        assert!(!pulse.is_silent(|| Some(heard(7, 7))));
     }
 }

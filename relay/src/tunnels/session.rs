@@ -225,6 +225,12 @@ async fn converse(
                 greeter.audit.write(&Event::TokenSet { name, generation, tokens: count, source });
                 sender.send(&FromRelay::TokensApplied { generation, lives }).await
             }
+            Ok(Some(FromAgent::Arrived)) => {
+                if let Some(before) = greeter.directory.arrived(tunnel) {
+                    before.set_superseded();
+                }
+                continue;
+            }
             Ok(Some(FromAgent::Goodbye)) => return Ended::Goodbye,
             Ok(Some(_)) => return Ended::Protocol("hello came twice".into()),
             Ok(None) => return Ended::Protocol("the control stream ended".into()),

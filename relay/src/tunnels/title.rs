@@ -2,6 +2,7 @@
 //! newer ticket, as each opening gives a new one. An agent that was away, and finds that another one has gone on with a
 //! copy of its ticket, does not fight for the name.
 
+use gantz_shared::control::Run;
 use gantz_shared::name::Name;
 
 /// See the module's head. Times are milliseconds since 1970.
@@ -15,7 +16,7 @@ pub(crate) struct Title {
     /// When the tickets are issued that it gives: later than that.
     pub(crate) issued: u64,
     /// Which run of which agent it is, where that says so.
-    pub(crate) run: Option<String>,
+    pub(crate) run: Option<Run>,
     /// As `claimed`, before the name had become free: tickets of before are still its own.
     pub(crate) was: u64,
     /// Which run had the name before it, and so the ticket that was shown, where that is known.
@@ -27,7 +28,7 @@ pub(crate) struct Title {
 pub(crate) enum Standing {
     /// The name is its own.
     Rightful,
-    /// The same holder has gone on with a newer ticket.
+    /// The same holder has gone on with a newer ticket, or has opened something newer.
     Superseded,
     /// Somebody else has claimed the name since.
     Stranger,
@@ -35,27 +36,38 @@ pub(crate) enum Standing {
 
 impl Title {
     /// Of a name that is claimed at `now`.
-    pub(crate) fn claimed(name: Name, now: u64, run: Option<String>) -> Self {
+    pub(crate) fn claimed(name: Name, now: u64, run: Option<Run>) -> Self {
         Self { name, claimed: now, shown: now, issued: now, run, was: now, predecessor: None }
     }
 
     /// Of a ticket that was issued at `shown`, and is redeemed at `now`.
-    pub(crate) fn resumed(name: Name, claimed: u64, shown: u64, now: u64, run: Option<String>) -> Self {
+    pub(crate) fn resumed(name: Name, claimed: u64, shown: u64, now: u64, run: Option<Run>) -> Self {
         let issued = now.max(shown.saturating_add(1));
         Self { name, claimed, shown, issued, run, was: claimed, predecessor: None }
+    }
+
+    fn run_id(&self) -> Option<&str> {
+        self.run.as_ref().map(|run| &*run.id)
+    }
+
+    /// Whether both are of one run.
+    pub(crate) fn is_of_the_run_of(&self, other: &Self) -> bool {
+        self.run_id().is_some() && self.run_id() == other.run_id()
     }
 
     /// Which of both is older is asked by the tickets that were shown, too: after a restart of the relay whoever comes
     /// first holds the name, until somebody comes with a newer one. With the same ticket comes the ghost that it was given
     /// to, or an agent that crashed, or was cut off, before it had kept its newer one: that is a run that nobody knows.
     pub(crate) fn against(&self, holder: &Self) -> Standing {
-        if self.run.is_some() && self.run == holder.run {
-            return Standing::Rightful;
+        if let (Some(run), Some(holders)) = (&self.run, &holder.run)
+            && run.id == holders.id
+        {
+            return if run.opening < holders.opening { Standing::Superseded } else { Standing::Rightful };
         }
         if self.claimed != holder.claimed && self.claimed != holder.was {
             return if self.claimed > holder.claimed { Standing::Rightful } else { Standing::Stranger };
         }
-        let is_ghost = self.run.is_none() || self.run == holder.predecessor;
+        let is_ghost = self.run_id().is_none() || self.run_id() == holder.predecessor.as_deref();
         if self.shown >= holder.issued || self.shown > holder.shown || (self.shown == holder.shown && !is_ghost) {
             Standing::Rightful
         } else {
@@ -69,13 +81,13 @@ mod tests {
     use super::*;
 
     fn resumed(shown: u64, now: u64, run: &str) -> Title {
-        Title::resumed(Name::parse("my-tools").unwrap(), 1, shown, now, Some(run.to_owned()))
+        Title::resumed(Name::parse("my-tools").unwrap(), 1, shown, now, Some(Run { id: run.to_owned(), opening: 1 }))
     }
 
     #[test]
     fn the_newer_ticket_holds() {
         let first = resumed(1, 10, "a");
-        let copy = Title { predecessor: first.run.clone(), ..resumed(first.issued, 20, "b") };
+        let copy = Title { predecessor: Some("a".to_owned()), ..resumed(first.issued, 20, "b") };
         assert_eq!(copy.against(&first), Standing::Rightful, "whoever shows what was given last");
         assert_eq!(resumed(10, 30, "a").against(&copy), Standing::Superseded, "the ghost");
         assert_eq!(resumed(10, 30, "b").against(&copy), Standing::Rightful, "a run that comes back is no ghost");
@@ -103,6 +115,17 @@ mod tests {
         let (before, since) = (resumed(5, 10, "a"), Title { claimed: 7, was: 7, ..resumed(7, 10, "b") });
         assert_eq!(before.against(&since), Standing::Stranger);
         assert_eq!(since.against(&before), Standing::Rightful);
+    }
+
+    #[test]
+    fn what_a_run_opens_later_holds() {
+        let opened = |opening, shown| {
+            let run = Some(Run { id: "a".to_owned(), opening });
+            Title { run, ..resumed(shown, shown, "a") }
+        };
+        assert_eq!(opened(3, 1).against(&opened(2, 9)), Standing::Rightful);
+        assert_eq!(opened(3, 1).against(&opened(3, 9)), Standing::Rightful);
+        assert_eq!(opened(2, 9).against(&opened(3, 1)), Standing::Superseded, "a hello that came late");
     }
 
     #[test]

@@ -135,9 +135,9 @@ impl Tunnel {
         title.issued = title.issued.max(title.claimed);
     }
 
-    /// Which run had its name until now.
-    pub(crate) fn succeed(&self, run: Option<String>) {
-        self.locked_title().predecessor = run;
+    /// Who had its name until now.
+    pub(crate) fn succeed(&self, holder: &Title) {
+        self.locked_title().predecessor = holder.run.as_ref().map(|run| run.id.clone());
     }
 
     fn locked_title(&self) -> MutexGuard<'_, Title> {
@@ -202,7 +202,7 @@ impl Tunnel {
     pub(crate) fn is_silent(&self) -> bool {
         match self.connection.quiet_for() {
             Some(quiet) => quiet >= KEEP_ALIVE_INTERVAL + SILENCE,
-            None => self.pulse.is_silent(|| self.connection.quic_heard().map(|heard| heard.acknowledgements)),
+            None => self.pulse.is_silent(|| self.connection.quic_heard()),
         }
     }
 
@@ -232,9 +232,9 @@ impl Tunnel {
         let open = async {
             let place = self.places.clone().acquire_owned().await.map_err(|_| OpenError::Busy)?;
             let (send, recv) = self.connection.open(Dropped::CALLER).await?;
-            // Whatever becomes of the stream, its first packet is one that the agent acknowledges (RFC 9000 §13.2).
+            // Whatever becomes of the stream, the agent acknowledges its first packet (RFC 9000 §13.2), once that is sent.
             if let Some(heard) = self.connection.quic_heard() {
-                self.pulse.sent(heard.acknowledgements);
+                self.pulse.sent(heard);
             }
             let (writer, reader) = (FrameWriter::new(send), FrameReader::new(recv, Direction::Response));
             Ok(Stream { writer, reader, place })

@@ -7,7 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bytes::{Bytes, BytesMut};
 use gantz_shared::control::{
-    FromAgent, FromRelay, Hello, Limits, Policy, RefusalCode, Refused, Secret, TokenEntry, TokenLife, Welcome, encode,
+    FromAgent, FromRelay, Hello, Limits, Policy, RefusalCode, Refused, Run, Secret, TokenEntry, TokenLife, Welcome,
+    encode,
 };
 use gantz_shared::name::Name;
 use gantz_shared::token::Digest;
@@ -223,7 +224,7 @@ pub(crate) fn from_agent() -> Vec<Named<FromAgent>> {
                 wanted_name: Some("my-tools".into()),
                 resume: Some(Secret::new("ticket".into())),
                 moves: true,
-                run: Some("0123456789abcdef0123456789abcdef".into()),
+                run: Some(Run { id: "0123456789abcdef0123456789abcdef".into(), opening: 3 }),
                 policy: Policy { open: false, tokens: tokens(), allowed_origins: vec!["https://app.test".into()] },
             }),
         ),
@@ -241,6 +242,7 @@ pub(crate) fn from_agent() -> Vec<Named<FromAgent>> {
         ),
         ("set_tokens", FromAgent::SetTokens { generation: 2, tokens: tokens() }),
         ("set_tokens, none", FromAgent::SetTokens { generation: u64::MAX, tokens: Vec::new() }),
+        ("arrived", FromAgent::Arrived),
         ("goodbye", FromAgent::Goodbye),
     ]
 }
@@ -258,6 +260,7 @@ pub(crate) fn from_relay() -> Vec<Named<FromRelay>> {
                 relay: "gantz-relay/0.1.0".into(),
                 limits: Limits { max_body: 16 << 20 },
                 lives: lives(),
+                awaited: true,
             }),
         ),
         ("refused, bad key", refused(RefusalCode::BadKey)),

@@ -10,6 +10,7 @@ mod agents;
 mod callers;
 mod memory;
 mod origin;
+mod picture;
 #[path = "../speed/process.rs"]
 #[allow(dead_code, reason = "what a process takes of a processor is the other benchmark's question")]
 mod process;
@@ -43,8 +44,8 @@ struct Cli {
     /// 100 and 1,000 only
     #[arg(long)]
     short: bool,
-    /// Only tables whose names contain one of these
-    #[arg(long, value_delimiter = ',')]
+    /// Only tables whose names contain one of these, with `;` in between
+    #[arg(long, value_delimiter = ';')]
     tables: Vec<String>,
     /// Seconds without change after which memory counts as level: longer than it takes until a silent tunnel, and a
     /// silent stream, are kept alive
@@ -53,6 +54,9 @@ struct Cli {
     /// Folder of a gantz-relay that is built already, instead of building it now
     #[arg(long, value_name = "FOLDER")]
     gantz: Option<PathBuf>,
+    /// Where the picture goes, instead of beside the figures
+    #[arg(long, value_name = "FILE")]
+    picture: Option<PathBuf>,
     /// What cargo adds when it runs a benchmark; without it (`cargo test --benches`) the run is a short one
     #[arg(long, hide = true)]
     bench: bool,
@@ -108,7 +112,8 @@ async fn measure(cli: &Cli) {
         };
         report.add(table, &rows);
     }
-    eprintln!("figures: {}", report.write().display());
+    let [figures, picture] = report.write(cli.picture.clone());
+    eprintln!("figures: {}, picture: {}", figures.display(), picture.display());
 }
 
 /// Has this process, and those it starts, hold as many files as they may need; gives how many that is.

@@ -1,6 +1,8 @@
-//! Resident memory of processes, once it has levelled.
+//! Resident memory of processes, once it has levelled, and what they take of a processor then.
 
 use std::time::{Duration, Instant};
+
+use crate::process::TICKS;
 
 /// From one look to the next.
 const LOOK: Duration = Duration::from_millis(500);
@@ -21,21 +23,27 @@ pub(crate) struct Resident {
     pub(crate) bytes: [u64; 2],
     /// Whether it stood still.
     pub(crate) is_level: bool,
+    /// Seconds on a processor in a second, of relay and agents, while it did.
+    pub(crate) busy: [f64; 2],
 }
 
 /// Resident bytes of both processes when none of them has changed for `window`, or patience is over.
 pub(crate) async fn levelled(pids: [u32; 2], window: Duration) -> Resident {
     let begun = Instant::now();
-    let mut seen: Vec<(Instant, [u64; 2])> = Vec::new();
+    let mut seen: Vec<(Instant, [u64; 2], [Duration; 2])> = Vec::new();
     loop {
         let now = Instant::now();
         let bytes = pids.map(resident);
-        seen.push((now, bytes));
-        seen.retain(|(at, _)| now - *at <= window);
+        let used = pids.map(cpu);
+        seen.push((now, bytes, used));
+        seen.retain(|(at, ..)| now - *at <= window);
         let is_whole = now - begun >= window;
-        let is_level = is_whole && (0..pids.len()).all(|of| stands(seen.iter().map(|(_, bytes)| bytes[of])));
+        let is_level = is_whole && (0..pids.len()).all(|of| stands(seen.iter().map(|(_, bytes, _)| bytes[of])));
         if is_level || now - begun > PATIENCE {
-            return Resident { bytes, is_level };
+            let (since, _, before) = seen[0];
+            let seconds = (now - since).as_secs_f64();
+            let busy = [0, 1].map(|of| (used[of] - before[of]).as_secs_f64() / seconds);
+            return Resident { bytes, is_level, busy };
         }
         tokio::time::sleep(LOOK).await;
     }
@@ -51,4 +59,13 @@ fn resident(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has not ended");
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
+/// Time on a processor since it started: the first two of the times in `/proc/PID/stat`.
+fn cpu(pid: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // The second field is the program's name, which may hold anything; behind its bracket comes the third.
+    let (_, rest) = stat.rsplit_once(')').unwrap();
+    let ticks: u64 = rest.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
+    Duration::from_secs_f64(ticks as f64 / TICKS)
 }

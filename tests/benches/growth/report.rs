@@ -1,4 +1,4 @@
-//! A table for people, and the same as JSON.
+//! A table for people, the same as JSON, and a picture.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::TUNNELS;
 use crate::memory::Resident;
+use crate::picture::{self, Panel};
 use crate::world::RAISED;
 
 /// What is counted.
@@ -58,6 +59,8 @@ impl Row {
 pub(crate) struct Report {
     machine: Value,
     tables: Vec<Value>,
+    memory: Vec<Panel>,
+    processor: Vec<Panel>,
 }
 
 impl Report {
@@ -76,7 +79,7 @@ impl Report {
         println!("machine {machine}");
         println!("raised of the relay, as all come from one address: {}", RAISED.join(" "));
         println!("files each process may open: {files}; memory is level when it has not changed for {level:?}");
-        Self { machine, tables: Vec::new() }
+        Self { machine, tables: Vec::new(), memory: Vec::new(), processor: Vec::new() }
     }
 
     /// Prints a table.
@@ -84,9 +87,9 @@ impl Report {
         println!("\n### {}, {}\n", table.name(), table.says());
         println!(
             "| open | relay MiB | bytes each | bytes each of the last | agents MiB | bytes each | bytes each of the last | \
-             opened in s | one event to all |"
+             CPU µs/s each, relay | agents | opened in s | one event to all |"
         );
-        println!("|---:|---:|---:|---:|---:|---:|---:|---:|---|");
+        println!("|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|");
         let Some(first) = rows.first() else { return };
         let mut written = Vec::new();
         let mut before = first;
@@ -101,21 +104,47 @@ impl Report {
             };
             let note = if row.resident.is_level { "" } else { " (memory still moved)" };
             let seconds = row.took.as_secs_f64();
-            println!("| {} | {} | {} | {seconds:.1} | {event}{note} |", row.open, columns(0), columns(1));
+            let busy = |of: usize| busy_each(row, of).map_or_else(|| "–".to_owned(), |busy| format!("{busy:.1}"));
+            println!(
+                "| {} | {} | {} | {} | {} | {seconds:.1} | {event}{note} |",
+                row.open,
+                columns(0),
+                columns(1),
+                busy(0),
+                busy(1)
+            );
             written.push(json!({
                 "open": row.open, "opened_seconds": seconds, "level": row.resident.is_level,
                 "relay_resident": row.resident.bytes[0], "agents_resident": row.resident.bytes[1],
                 "relay_bytes_each": each(0), "agents_bytes_each": each(1),
+                "relay_us_a_second_each": busy_each(row, 0), "agents_us_a_second_each": busy_each(row, 1),
                 "events": row.delivered.map(|(events, _)| events),
                 "event_ms": row.delivered.map(|(_, took)| took.as_secs_f64() * 1e3),
             }));
             before = row;
         }
+        // The last of streams is once more as many.
+        let mut drawn: Vec<&Row> = rows.iter().filter(|row| row.open > 0).collect();
+        drawn.dedup_by_key(|row| row.open);
+        let line = |figure: &dyn Fn(&Row) -> Option<f64>| {
+            drawn.iter().filter_map(|row| Some((row.open as f64, figure(row)?))).collect::<Vec<_>>()
+        };
+        let title = table.name().to_owned();
+        self.memory.push(Panel {
+            title: title.clone(),
+            unit: "KiB each",
+            lines: [0, 1].map(|of| line(&|row| Some(bytes_each(first, row, of)? as f64 / 1024.0))),
+        });
+        self.processor.push(Panel {
+            title,
+            unit: "CPU each, µs a second",
+            lines: [0, 1].map(|of| line(&|row| busy_each(row, of))),
+        });
         self.tables.push(json!({ "table": table.name(), "rows": written }));
     }
 
-    /// Writes it to `bench/growth.json` in the target folder.
-    pub(crate) fn write(&self) -> PathBuf {
+    /// Writes it to `bench/growth.json` in the target folder, and the picture to `picture`, or beside it.
+    pub(crate) fn write(self, picture: Option<PathBuf>) -> [PathBuf; 2] {
         let program = std::env::current_exe().unwrap();
         let target = program.ancestors().nth(3).expect("target/PROFILE/deps/growth");
         let folder = target.join("bench");
@@ -123,7 +152,11 @@ impl Report {
         let path = folder.join("growth.json");
         let report = json!({ "machine": self.machine, "tables": self.tables });
         fs::write(&path, format!("{report:#}\n")).unwrap();
-        path
+        let picture = picture.unwrap_or_else(|| folder.join("growth.svg"));
+        let beside = self.memory.len();
+        let panels: Vec<Panel> = self.memory.into_iter().chain(self.processor).collect();
+        fs::write(&picture, picture::draw(&panels, beside)).unwrap();
+        [path, picture]
     }
 }
 
@@ -132,6 +165,11 @@ fn bytes_each(before: &Row, now: &Row, of: usize) -> Option<i64> {
     let more = i64::try_from(now.open - before.open).ok().filter(|more| *more > 0)?;
     let bytes = |row: &Row| i64::try_from(row.resident.bytes[of]).ok();
     Some((bytes(now)? - bytes(before)?) / more)
+}
+
+/// Microseconds on a processor in a second, for each that is open.
+fn busy_each(row: &Row, of: usize) -> Option<f64> {
+    (row.open > 0).then(|| row.resident.busy[of] * 1e6 / row.open as f64)
 }
 
 fn shown(bytes: Option<i64>) -> String {

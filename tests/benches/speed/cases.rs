@@ -6,6 +6,7 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use crate::Plan;
+use crate::events::FIRST;
 use crate::load::Work;
 use crate::process::{Announces, Process};
 use crate::rows::Row;
@@ -19,7 +20,9 @@ pub(crate) struct Case {
 }
 
 /// All there are, in the order of the report.
-const CASES: [Case; 7] = [
+const CASES: [Case; 8] = [
+    // The first, as what a stream takes is only seen where memory was never freed before.
+    Case { name: "events, 1000", work: Work::Events, connections: 1000 },
     Case { name: "GET, 1", work: Work::Get, connections: 1 },
     Case { name: "GET, 16", work: Work::Get, connections: 16 },
     Case { name: "GET, 128", work: Work::Get, connections: 128 },
@@ -29,14 +32,15 @@ const CASES: [Case; 7] = [
     Case { name: "up", work: Work::Up, connections: 1 },
 ];
 
-/// What one measurement says. Every CPU time is for one unit of work: microseconds a request, milliseconds a megabyte.
+/// What one measurement says. Every CPU time is for one unit of work: microseconds a request or an event, milliseconds a
+/// megabyte.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Sample {
-    /// Requests or megabytes a second.
+    /// Requests, events or megabytes a second.
     pub(crate) rate: f64,
-    /// Milliseconds; requests only.
+    /// Milliseconds; not of megabytes.
     pub(crate) p50: Option<f64>,
-    /// Milliseconds; requests only.
+    /// Milliseconds; not of megabytes.
     pub(crate) p99: Option<f64>,
     pub(crate) relay: Cost,
     pub(crate) agent: Cost,
@@ -51,6 +55,16 @@ pub(crate) struct Cost {
     pub(crate) cpu: Option<f64>,
     /// Most resident bytes meanwhile.
     pub(crate) resident: Option<u64>,
+    /// Bytes that an open stream has added to what is resident; events only.
+    pub(crate) each: Option<f64>,
+}
+
+/// What a case counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unit {
+    Request,
+    Megabyte,
+    Event,
 }
 
 /// The cases that `plan` wants.
@@ -65,28 +79,49 @@ pub(crate) fn names() -> String {
 }
 
 impl Case {
-    /// Whether it moves megabytes rather than requests.
-    pub(crate) fn is_bulk(&self) -> bool {
-        matches!(self.work, Work::Down | Work::Up)
+    /// What it counts.
+    pub(crate) fn unit(&self) -> Unit {
+        match self.work {
+            Work::Get | Work::Post | Work::Connect => Unit::Request,
+            Work::Down | Work::Up => Unit::Megabyte,
+            Work::Events => Unit::Event,
+        }
     }
 
     /// Puts the load on `row` once.
     pub(crate) async fn measure(&self, plan: &Plan, row: &Row, origin: &Process) -> Sample {
-        let (load, mut said) = Process::spawn("load", &mut self.command(plan, row), Announces::Stdout);
-        let patience = gantz_tests::PATIENCE + plan.time * 2;
+        let (mut load, mut said) = Process::spawn("load", &mut self.command(plan, row), Announces::Stdout);
+        let patience = gantz_tests::PATIENCE + self.time(plan) * 2;
         let mut line = async |what: &str| {
             let line = tokio::time::timeout(patience, said.next_line()).await;
             let line = line.unwrap_or_else(|_| panic!("{}: no {what} on {}", self.name, row.name)).unwrap();
             line.unwrap_or_else(|| panic!("{}: the load failed on {} before its {what}", self.name, row.name))
         };
+        let watched = [row.relay.as_ref(), row.agent.as_ref(), Some(origin)];
+        let resident = || watched.map(|process| process.map(Process::resident));
+        let mut held = None;
+        if self.unit() == Unit::Event {
+            assert_eq!(line("warmth").await, "warm");
+            held = Some(resident());
+            load.go_on().await;
+        }
         assert_eq!(line("begin").await, "begin");
-        let watched = [row.relay.as_ref(), row.agent.as_ref(), Some(origin), Some(&load)];
+        let watched = [watched[0], watched[1], watched[2], Some(&load)];
         let before = watched.map(|process| {
             process.inspect(|process| process.reset_peak());
             process.map(Process::cpu)
         });
-        let result = line("result").await;
+        let mut result = line("result").await;
         let after = watched.map(|process| Some((process?.cpu(), process?.peak())));
+        let mut each = [None; 4];
+        if let Some(before) = held {
+            assert_eq!(result, "end");
+            for ((each, before), after) in each.iter_mut().zip(before).zip(resident()) {
+                *each =
+                    before.zip(after).map(|(before, after)| more(before, after) / (self.connections - FIRST) as f64);
+            }
+            result = line("result").await;
+        }
         load.succeed().await;
 
         let result: Value = serde_json::from_str(&result).unwrap();
@@ -95,7 +130,8 @@ impl Case {
         assert!(count > 0.0, "{}: nothing came through {}", self.name, row.name);
         let cost = |index: usize| {
             let Some((before, (after, peak))) = before[index].zip(after[index]) else { return Cost::default() };
-            Cost { cpu: Some(self.unit(after.saturating_sub(before)) / count), resident: Some(peak) }
+            let cpu = self.shown(after.saturating_sub(before)) / count;
+            Cost { cpu: Some(cpu), resident: Some(peak), each: each[index] }
         };
         Sample {
             rate: number("rate").unwrap(),
@@ -108,24 +144,30 @@ impl Case {
         }
     }
 
-    fn unit(&self, cpu: Duration) -> f64 {
-        cpu.as_secs_f64() * if self.is_bulk() { 1e3 } else { 1e6 }
+    /// CPU in the unit of the report.
+    fn shown(&self, cpu: Duration) -> f64 {
+        cpu.as_secs_f64() * if self.unit() == Unit::Megabyte { 1e3 } else { 1e6 }
+    }
+
+    /// How long it counts: events for whole seconds, so that each stream has as many.
+    fn time(&self, plan: &Plan) -> Duration {
+        match self.unit() {
+            Unit::Event => Duration::from_secs(plan.time.as_secs().max(1)),
+            Unit::Request | Unit::Megabyte => plan.time,
+        }
     }
 
     fn command(&self, plan: &Plan, row: &Row) -> Command {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        let target = &row.target;
-        command.arg("load").args(["--address", &target.address.to_string()]);
-        command.args(["--authority", &target.authority]);
-        if let Some(token) = &target.token {
-            command.args(["--token", token]);
-        }
-        if let Some(ca) = &target.ca {
-            command.arg("--ca").arg(ca);
-        }
+        command.arg("load").args(row.target.args());
         let work = clap::ValueEnum::to_possible_value(&self.work).expect("no work is hidden");
         command.args(["--work", work.get_name(), "--connections", &self.connections.to_string()]);
-        command.args(["--millis", &plan.time.as_millis().to_string(), "--bytes", &plan.bulk.to_string()]);
+        command.args(["--millis", &self.time(plan).as_millis().to_string(), "--bytes", &plan.bulk.to_string()]);
         command
     }
+}
+
+/// By how much it has grown; less than nothing where it has shrunk.
+fn more(before: u64, after: u64) -> f64 {
+    after as f64 - before as f64
 }

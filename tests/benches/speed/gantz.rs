@@ -8,8 +8,8 @@ use http::Uri;
 use serde_json::Value;
 use tokio::process::Command;
 
+use crate::client::Target;
 use crate::process::{Announces, Process};
-use crate::rows::{Row, Target};
 
 const DOMAIN: &str = "bench.test";
 
@@ -30,38 +30,50 @@ impl Binaries {
     }
 }
 
-/// A relay with `--tls tls`, an agent for `origin`, and a token. Both keep what they keep in `folder`.
-pub(crate) async fn start(
-    name: &'static str,
-    tls: &str,
-    binaries: &Binaries,
-    origin: SocketAddr,
-    folder: &Path,
-) -> Row {
-    let state = folder.join(name.replace(' ', "-"));
-    std::fs::create_dir_all(&state).unwrap();
-    let ca = state.join("ca.pem");
+/// A relay, and where it is found.
+pub(crate) struct Relay {
+    pub(crate) process: Process,
+    pub(crate) public: SocketAddr,
+    pub(crate) agents: SocketAddr,
+    ca: PathBuf,
+}
 
-    let mut command = command(&binaries.relay, folder);
+/// A relay with `--tls tls`. It keeps what it keeps in `state`, a folder of its own.
+pub(crate) async fn relay(tls: &str, binaries: &Binaries, state: &Path) -> Relay {
+    std::fs::create_dir_all(state).unwrap();
+    let mut command = command(&binaries.relay, state);
     command.args(["serve", "--access", "open", "--max-body", "0", "--log-format", "json", "--tls", tls]);
     command.args(["--domain", DOMAIN, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
     // The limits stay in force; the numbers are beyond what this load can reach.
     command.args(["--token-rate", "10000000/s", "--tunnel-rate", "10000000/s"]);
-    command.arg("--state-dir").arg(&state);
-    let (relay, (public, agents)) = Process::start("gantz-relay", &mut command, Announces::Stderr, serves).await;
+    command.args(["--max-connections-per-source", "10000"]);
+    command.arg("--state-dir").arg(state);
+    let (process, (public, agents)) = Process::start("gantz-relay", &mut command, Announces::Stderr, serves).await;
+    Relay { process, public, agents, ca: state.join("ca.pem") }
+}
 
-    let mut command = self::command(&binaries.gantz, folder);
-    command.args(["run", "--auth", "--json", &origin.to_string()]);
-    command.args(["--relay", &agents.to_string()]).arg("--relay-ca").arg(&ca);
+/// An agent for `origin` that finds the `relay` at `address`, over QUIC or TCP as `transport` says; and where its
+/// callers go.
+pub(crate) async fn agent(
+    relay: &Relay,
+    address: SocketAddr,
+    transport: &str,
+    binaries: &Binaries,
+    origin: SocketAddr,
+    state: &Path,
+) -> (Process, Target) {
+    let mut command = command(&binaries.gantz, state);
+    command.args(["run", "--auth", "--json", &origin.to_string(), "--transport", transport]);
+    command.args(["--relay", &address.to_string()]).arg("--relay-ca").arg(&relay.ca);
     let (agent, (url, token)) = Process::start("gantz", &mut command, Announces::Stdout, ready).await;
-
     let target = Target {
-        address: public,
+        address: relay.public,
         authority: url.authority().expect("a URL with a host").to_string(),
         token: Some(token),
-        ca: (url.scheme_str() == Some("https")).then_some(ca),
+        ca: (url.scheme_str() == Some("https")).then(|| relay.ca.clone()),
+        http2: false,
     };
-    Row { name, target, relay: Some(relay), agent: Some(agent) }
+    (agent, target)
 }
 
 /// Nothing of this machine's user has a say: no variable, no file.

@@ -6,20 +6,30 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
 mod cases;
+mod client;
+mod events;
 mod gantz;
 mod load;
+mod nginx;
 mod origin;
 mod payload;
 mod peers;
 mod process;
 mod report;
 mod rows;
+mod ticks;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+
+/// Files that each process may have open: one or two a stream, and more.
+const FILES: u64 = 8192;
+
+/// Below this a process cannot carry a thousand streams.
+const LEAST_FILES: u64 = 4096;
 
 /// Measures gantz, and what it is compared with, on this machine's loopback.
 #[derive(Debug, Parser)]
@@ -37,11 +47,11 @@ struct Cli {
     /// One short round: shows that everything works, measures nothing
     #[arg(long, conflicts_with_all = ["rounds", "seconds", "mib"])]
     short: bool,
-    /// Only rows whose names contain one of these
-    #[arg(long, value_delimiter = ',')]
+    /// Only rows whose names contain one of these, with `;` in between
+    #[arg(long, value_delimiter = ';')]
     rows: Vec<String>,
-    /// Only cases whose names contain one of these
-    #[arg(long, value_delimiter = ',')]
+    /// Only cases whose names contain one of these, with `;` in between
+    #[arg(long, value_delimiter = ';')]
     cases: Vec<String>,
     /// Folder of a gantz and a gantz-relay that are built already, instead of building them now
     #[arg(long, value_name = "FOLDER")]
@@ -52,6 +62,9 @@ struct Cli {
     /// The rathole to compare with
     #[arg(long, default_value = "rathole", value_name = "FILE")]
     rathole: PathBuf,
+    /// The nginx to compare with
+    #[arg(long, default_value = "nginx", value_name = "FILE")]
+    nginx: PathBuf,
     /// What cargo adds when it runs a benchmark; without it (`cargo test --benches`) the run is a short one
     #[arg(long, hide = true)]
     bench: bool,
@@ -81,6 +94,7 @@ struct Plan {
     gantz: Option<PathBuf>,
     bore: PathBuf,
     rathole: PathBuf,
+    nginx: PathBuf,
 }
 
 fn main() {
@@ -104,12 +118,16 @@ fn plan(cli: Cli) -> Plan {
         gantz: cli.gantz,
         bore: cli.bore,
         rathole: cli.rathole,
+        nginx: cli.nginx,
     }
 }
 
 async fn measure(plan: Plan) {
     let cases = cases::chosen(&plan);
     assert!(!cases.is_empty(), "--cases leaves none of {}", cases::names());
+    // What is started here has it, too.
+    let files = rlimit::increase_nofile_limit(FILES).unwrap();
+    assert!(files >= LEAST_FILES, "{files} open files are too few (ulimit -Hn)");
     let mut rows = rows::start(&plan).await;
     let mut report = report::Report::new(&plan, &rows);
     let is_watched = std::io::stderr().is_terminal();

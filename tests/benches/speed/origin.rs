@@ -1,12 +1,12 @@
-//! The local server: a small JSON answer on any path, `/down/BYTES` for a download, `/up` for an upload. It ends with
-//! its stdin, and so with the process that started it.
+//! The local server: a small JSON answer on any path, `/down/BYTES` for a download, `/up` for an upload,
+//! `/events/INDEX/COUNT` for a stream of events. It ends with its stdin, and so with the process that started it.
 
 use std::convert::Infallible;
 use std::io::Read;
 
 use bytes::Bytes;
 use http::{Request, Response, header};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Either};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -14,9 +14,13 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
 use crate::payload::Payload;
+use crate::ticks::Ticks;
 
 /// Bytes of the small answer.
 pub(crate) const SMALL: usize = 200;
+
+/// What it answers with.
+type Answer = Either<Payload, Ticks>;
 
 /// Serves on a port of the system's choice and prints the address.
 pub(crate) async fn run() {
@@ -43,18 +47,25 @@ async fn accept(listener: TcpListener) {
     }
 }
 
-async fn answer(request: Request<Incoming>, small: Bytes) -> Result<Response<Payload>, Infallible> {
+async fn answer(request: Request<Incoming>, small: Bytes) -> Result<Response<Answer>, Infallible> {
     let path = request.uri().path();
-    let body = if let Some(length) = path.strip_prefix("/down/").and_then(|length| length.parse().ok()) {
-        Payload::zeros(length)
+    let (body, kind) = if let Some(ticks) = path.strip_prefix("/events/").and_then(ticks) {
+        (Either::Right(ticks), "text/event-stream")
+    } else if let Some(length) = path.strip_prefix("/down/").and_then(|length| length.parse().ok()) {
+        (Either::Left(Payload::zeros(length)), "application/json")
     } else {
         let mut body = request.into_body();
         while let Some(Ok(_)) = body.frame().await {}
-        Payload::bytes(small)
+        (Either::Left(Payload::bytes(small)), "application/json")
     };
     let mut response = Response::new(body);
-    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
     Ok(response)
+}
+
+fn ticks(path: &str) -> Option<Ticks> {
+    let (index, count) = path.split_once('/')?;
+    Some(Ticks::new(index.parse().ok()?, count.parse().ok()?))
 }
 
 /// JSON as a small tool call answers it.

@@ -3,12 +3,12 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Lines};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, Command};
 
 /// Ticks a second of the times in `/proc/PID/stat` (USER_HZ), the same on every Linux that Rust's standard library
 /// knows, whatever the kernel's own clock is.
-const TICKS: f64 = 100.0;
+pub(crate) const TICKS: f64 = 100.0;
 
 /// What is written to `clear_refs` to have the peak of the resident set begin anew (proc_pid_clear_refs(5)).
 const RESET_PEAK: &str = "5";
@@ -102,6 +102,11 @@ impl Process {
     /// Begins anew with [`peak`](Self::peak).
     pub(crate) fn reset_peak(&self) {
         std::fs::write(format!("/proc/{}/clear_refs", self.pid), RESET_PEAK).unwrap();
+    }
+
+    /// Writes an empty line to its stdin.
+    pub(crate) async fn go_on(&mut self) {
+        self.child.stdin.as_mut().expect("it is open until the end").write_all(b"\n").await.unwrap();
     }
 
     /// Closes its stdin, waits until it ends by itself, and fails when it says it failed.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::Plan;
-use crate::cases::{Case, Cost, Sample};
+use crate::cases::{Case, Cost, Sample, Unit};
 use crate::rows::Rows;
 
 /// A load average above which something else is running: then the figures are noise.
@@ -33,7 +33,7 @@ struct Series {
 /// One column of the table.
 type Column = (&'static str, fn(&Series) -> String);
 
-const COLUMNS: [Column; 11] = [
+const COLUMNS: [Column; 9] = [
     ("row", |series| series.row.to_owned()),
     ("rate", |series| rounded(series.median(|sample| Some(sample.rate)))),
     ("min–max", |series| {
@@ -46,8 +46,18 @@ const COLUMNS: [Column; 11] = [
     ("agent", |series| decimals(series.median(|sample| sample.agent.cpu))),
     ("origin", |series| decimals(series.median(|sample| sample.origin.cpu))),
     ("load", |series| decimals(series.median(|sample| sample.load.cpu))),
+];
+
+/// What is said of memory besides: its peak, or of streams what one takes.
+const PEAK: [Column; 2] = [
     ("relay MiB", |series| mib(series.median(|sample| sample.relay.resident.map(|bytes| bytes as f64)))),
     ("agent MiB", |series| mib(series.median(|sample| sample.agent.resident.map(|bytes| bytes as f64)))),
+];
+
+/// Of the first round, as in later ones what earlier ones have freed is there to be taken.
+const EACH: [Column; 2] = [
+    ("relay KiB each", |series| kib(series.samples.first().and_then(|sample| sample.relay.each))),
+    ("agent KiB each", |series| kib(series.samples.first().and_then(|sample| sample.agent.each))),
 ];
 
 impl Report {
@@ -91,17 +101,22 @@ impl Report {
             }
         }
         for case in cases {
-            let what = if case.is_bulk() { "MB/s, CPU in ms/MB" } else { "requests/s, CPU in µs/request" };
-            let mut lines = vec![COLUMNS.map(|(title, _)| title.to_owned())];
+            let (what, memory) = match case.unit() {
+                Unit::Request => ("requests/s, CPU in µs/request", PEAK),
+                Unit::Megabyte => ("MB/s, CPU in ms/MB", PEAK),
+                Unit::Event => ("events/s, CPU in µs/event", EACH),
+            };
+            let columns: Vec<Column> = COLUMNS.into_iter().chain(memory).collect();
+            let mut lines = vec![columns.iter().map(|(title, _)| (*title).to_owned()).collect::<Vec<_>>()];
             for (name, ..) in &self.idle {
                 let series = self.series.iter().find(|series| series.row == *name && series.case.name == case.name);
-                lines.extend(series.map(|series| COLUMNS.map(|(_, cell)| cell(series))));
+                lines.extend(series.map(|series| columns.iter().map(|(_, cell)| cell(series)).collect()));
             }
             println!("\n### {} ({what})\n\n{}", case.name, table(&lines));
         }
-        let mut lines = vec![["row", "relay MiB", "agent MiB"].map(str::to_owned)];
+        let mut lines = vec![vec!["row".to_owned(), "relay MiB".to_owned(), "agent MiB".to_owned()]];
         let bytes = |bytes: Option<u64>| mib(bytes.map(|bytes| bytes as f64));
-        lines.extend(self.idle.iter().map(|(row, relay, agent)| [(*row).to_owned(), bytes(*relay), bytes(*agent)]));
+        lines.extend(self.idle.iter().map(|(row, relay, agent)| vec![(*row).to_owned(), bytes(*relay), bytes(*agent)]));
         println!("\n### Idle, before the first request (resident)\n\n{}", table(&lines));
         for (row, why) in &self.missing {
             println!("{row}: {why}");
@@ -115,7 +130,7 @@ impl Report {
         let folder = target.join("bench");
         fs::create_dir_all(&folder).unwrap();
         let path = folder.join("speed.json");
-        let cost = |cost: Cost| json!({ "cpu": cost.cpu, "resident": cost.resident });
+        let cost = |cost: Cost| json!({ "cpu": cost.cpu, "resident": cost.resident, "resident_each": cost.each });
         let sample = |sample: &Sample| {
             json!({
                 "rate": sample.rate, "p50_ms": sample.p50, "p99_ms": sample.p99,
@@ -125,7 +140,11 @@ impl Report {
         };
         let series = |series: &Series| {
             let samples: Vec<Value> = series.samples.iter().map(sample).collect();
-            let unit = if series.case.is_bulk() { "MB" } else { "request" };
+            let unit = match series.case.unit() {
+                Unit::Request => "request",
+                Unit::Megabyte => "MB",
+                Unit::Event => "event",
+            };
             json!({ "row": series.row, "case": series.case.name, "unit": unit, "samples": samples })
         };
         let idle: Vec<Value> =
@@ -161,10 +180,15 @@ fn mib(bytes: Option<f64>) -> String {
     bytes.map_or_else(|| "–".to_owned(), |bytes| format!("{:.1}", bytes / f64::from(1 << 20)))
 }
 
+fn kib(bytes: Option<f64>) -> String {
+    bytes.map_or_else(|| "–".to_owned(), |bytes| format!("{:.1}", bytes / 1024.0))
+}
+
 /// A Markdown table whose columns stand under each other.
-fn table<const N: usize>(lines: &[[String; N]]) -> String {
-    let width: Vec<usize> =
-        (0..N).map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0)).collect();
+fn table(lines: &[Vec<String>]) -> String {
+    let columns = 0..lines.first().map_or(0, Vec::len);
+    let wide = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+    let width: Vec<usize> = columns.clone().map(wide).collect();
     let mut text = String::new();
     for (index, line) in lines.iter().enumerate() {
         for (column, cell) in line.iter().enumerate() {
@@ -176,7 +200,7 @@ fn table<const N: usize>(lines: &[[String; N]]) -> String {
             let rule = |column: usize| {
                 if column == 0 { "-".repeat(width[0] + 2) } else { "-".repeat(width[column] + 1) + ":" }
             };
-            text += &(0..N).map(|column| format!("|{}", rule(column))).collect::<String>();
+            text += &columns.clone().map(|column| format!("|{}", rule(column))).collect::<String>();
             text += "|\n";
         }
     }

@@ -1,30 +1,19 @@
 //! What is measured side by side: each row a way from the load to the local server.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 
 use tempfile::TempDir;
 use tokio::process::Command;
 
+use crate::client::Target;
+use crate::gantz::Binaries;
 use crate::process::{Announces, Process};
-use crate::{Plan, gantz, peers};
+use crate::{Plan, gantz, nginx, peers};
 
-/// Where the load goes, and what it shows there.
-#[derive(Debug, Clone)]
-pub(crate) struct Target {
-    pub(crate) address: SocketAddr,
-    pub(crate) authority: String,
-    pub(crate) token: Option<String>,
-    /// The authority to believe, where the way is TLS.
-    pub(crate) ca: Option<PathBuf>,
-}
-
-impl Target {
-    /// HTTP at `address`, without a token.
-    pub(crate) fn plain(address: SocketAddr) -> Self {
-        Self { address, authority: address.to_string(), token: None, ca: None }
-    }
-}
+/// All there are, in the order of the report.
+const NAMES: [&str; 8] =
+    ["direct", "nginx", "gantz plain", "gantz HTTPS", "gantz HTTPS h2", "gantz TCP", "bore", "rathole"];
 
 /// One way, up and running.
 #[derive(Debug)]
@@ -48,21 +37,27 @@ pub(crate) struct Rows {
 /// Starts what `plan` wants.
 pub(crate) async fn start(plan: &Plan) -> Rows {
     let folder = tempfile::tempdir().unwrap();
-    let binaries = gantz::Binaries::of(plan.gantz.as_deref());
+    let binaries = Binaries::of(plan.gantz.as_deref());
     let mut command = Command::new(std::env::current_exe().unwrap());
     let (origin, address) =
         Process::start("origin", command.arg("origin"), Announces::Stdout, |line| line.parse::<SocketAddr>().ok())
             .await;
     let mut rows = Rows { running: Vec::new(), missing: Vec::new(), origin, _folder: folder };
     let path = rows._folder.path().to_owned();
-    for name in ["direct", "gantz plain", "gantz HTTPS", "bore", "rathole"] {
+    for name in NAMES {
         if !plan.rows.is_empty() && !plan.rows.iter().any(|wanted| name.contains(wanted.as_str())) {
             continue;
         }
         let started = match name {
             "direct" => Ok(Row { name, target: Target::plain(address), relay: None, agent: None }),
-            "gantz plain" => Ok(gantz::start(name, "off", &binaries, address, &path).await),
-            "gantz HTTPS" => Ok(gantz::start(name, "self-signed", &binaries, address, &path).await),
+            "gantz plain" => Ok(gantz_row(name, "off", "quic", &binaries, address, &path).await),
+            "gantz HTTPS" => Ok(gantz_row(name, "self-signed", "quic", &binaries, address, &path).await),
+            "gantz HTTPS h2" => {
+                let row = gantz_row(name, "self-signed", "quic", &binaries, address, &path).await;
+                Ok(Row { target: Target { http2: true, ..row.target }, ..row })
+            }
+            "gantz TCP" => Ok(gantz_row(name, "self-signed", "tcp", &binaries, address, &path).await),
+            "nginx" => nginx::start(&plan.nginx, address, &path).await,
             "bore" => peers::bore(&plan.bore, address).await,
             _ => peers::rathole(&plan.rathole, address, &path).await,
         };
@@ -78,4 +73,19 @@ pub(crate) async fn start(plan: &Plan) -> Rows {
     }
     assert!(!rows.running.is_empty(), "--rows leaves nothing to measure");
     rows
+}
+
+/// A relay with `--tls tls`, and an agent with `--transport transport`.
+async fn gantz_row(
+    name: &'static str,
+    tls: &str,
+    transport: &str,
+    binaries: &Binaries,
+    origin: SocketAddr,
+    folder: &Path,
+) -> Row {
+    let state = folder.join(name.replace(' ', "-"));
+    let relay = gantz::relay(tls, binaries, &state).await;
+    let (agent, target) = gantz::agent(&relay, relay.agents, transport, binaries, origin, &state).await;
+    Row { name, target, relay: Some(relay.process), agent: Some(agent) }
 }

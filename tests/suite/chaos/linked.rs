@@ -16,16 +16,21 @@ pub(crate) const A_WHILE: Duration = Duration::from_secs(10);
 /// How long the load may take to flow again, in any network in which it can.
 pub(crate) const RECOVERY: Duration = Duration::from_secs(75);
 
-/// A world under load, in which the agent has nothing but QUIC: TCP goes through the link as it is.
+/// A world under load, in which the agent has nothing but QUIC.
 pub(crate) async fn loaded() -> (World, Load) {
+    loaded_over(Transports::Quic, Transport::Quic).await
+}
+
+/// A world under load, in which the agent has nothing but this.
+pub(crate) async fn loaded_over(transports: Transports, by: Transport) -> (World, Load) {
     let server = Arc::new(Server::default());
     let world = relay()
         .server(server.origin())
         .link(fair())
-        .agent_config(|config| config.transports = Transports::Quic)
+        .agent_config(move |config| config.transports = transports)
         .start()
         .await;
-    assert_eq!(world.agent.carried().borrow().by, Transport::Quic);
+    assert_eq!(world.agent.carried().borrow().by, by);
     let load = Load::start(Aim::of(&world), &server).await;
     (world, load)
 }

@@ -12,4 +12,5 @@ mod loss;
 mod moves;
 mod net;
 mod silent;
+mod tcp;
 mod weather;

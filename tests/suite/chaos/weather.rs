@@ -29,16 +29,21 @@ pub(crate) const OVERTAKEN: Duration = Duration::from_millis(30);
 /// Nothing but what is said besides.
 pub(crate) const FAIR: Chances = Chances { lost: 0.0, twice: 0.0, overtaken: 0.0, delay: Duration::ZERO };
 
-/// Weather of these chances. The seed is on stderr, which the harness shows when the test fails.
+/// The dice of a scenario. Their seed is on stderr, which the harness shows when the test fails.
 #[allow(clippy::print_stderr, reason = "a failure has to name its seed")]
-pub(crate) fn weather(what: impl Display, chances: Chances) -> Weather {
+pub(crate) fn dice(what: impl Display) -> StdRng {
     let seed = match std::env::var(SEED) {
         Ok(seed) => seed.parse().unwrap_or_else(|_| panic!("{SEED}={seed} is no number")),
         Err(_) => rand::rng().random(),
     };
     eprintln!("{what}: {SEED}={seed} draws the same again");
-    let mut dice = StdRng::seed_from_u64(seed);
-    Box::new(move |_: Way, _: usize| {
+    StdRng::seed_from_u64(seed)
+}
+
+/// Weather of these chances.
+pub(crate) fn weather(what: impl Display, chances: Chances) -> Weather {
+    let mut dice = dice(what);
+    Box::new(move |_: Way, _: &[u8]| {
         // Always as many throws: what one datagram meets says nothing of what the next ones do.
         let (fate, later): (f64, f64) = (dice.random_range(0.0..100.0), dice.random());
         let Chances { lost, twice, overtaken, delay } = chances;

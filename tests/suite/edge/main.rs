@@ -14,6 +14,7 @@ mod handshake;
 mod http2_routing;
 mod lives;
 mod lying_agent;
+mod moves;
 mod names;
 mod proxies;
 mod rates;

@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use gantz_relay::Relay;
-use gantz_shared::control::{FromAgent, FromRelay, Hello, Policy, Refused, Welcome};
+use gantz_shared::control::{FromAgent, FromRelay, Hello, Policy, Refused, Run, Welcome};
 use gantz_shared::reset::CloseCode;
 use gantz_shared::wire::head::RequestHead;
 use gantz_shared::wire::{self, Direction, Event};
@@ -44,7 +44,7 @@ pub(crate) fn hello() -> Hello {
         wanted_name: None,
         resume: None,
         moves: false,
-        run: Some("this one".to_owned()),
+        run: Some(Run { id: "this one".to_owned(), opening: 0 }),
         policy: Policy { open: true, ..Policy::default() },
     }
 }

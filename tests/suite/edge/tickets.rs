@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use gantz_relay::Relay;
-use gantz_shared::control::{FromRelay, Hello, RefusalCode, Secret};
+use gantz_shared::control::{FromRelay, Hello, RefusalCode, Run, Secret};
 use gantz_shared::reset::CloseCode;
 use gantz_tests::{DOMAIN, binaries, client, relay, within};
 
@@ -223,9 +223,14 @@ async fn a_new_key_takes_nobodys_name() {
     assert_eq!(open(&relay, with(&newest)).await.unwrap().welcome.name.as_str(), "here");
 }
 
+/// So many openings of a process came before this one.
+fn run(id: &str, opening: u64) -> Option<Run> {
+    Some(Run { id: id.to_owned(), opening })
+}
+
 /// As another process says it, that has a copy of what this one knows.
 fn elsewhere(hello: Hello) -> Hello {
-    Hello { run: Some("another one".to_owned()), ..hello }
+    Hello { run: run("another one", 0), ..hello }
 }
 
 #[tokio::test]
@@ -245,7 +250,7 @@ async fn an_agent_whose_tunnel_went_on_elsewhere_does_not_get_it_back() {
     holder.connection.close(CloseCode::Protocol, "crash");
     let refused = open(&relay, with(&ticket)).await.err().expect("refused");
     assert_eq!(refused.code, RefusalCode::Superseded);
-    let again = Hello { run: Some("a third one".to_owned()), ..with(&newest) };
+    let again = Hello { run: run("a third one", 0), ..with(&newest) };
     assert_serves(&relay, &open(&relay, again).await.unwrap()).await;
 }
 
@@ -274,7 +279,7 @@ async fn after_a_restart_of_the_relay_the_newer_ticket_and_the_later_claim_win()
     })
     .await;
     let older = ghost.welcome.resume.clone();
-    let newest = open(&before, Hello { run: Some("a third one".to_owned()), ..with(&older) }).await.unwrap();
+    let newest = open(&before, Hello { run: run("a third one", 0), ..with(&older) }).await.unwrap();
     let newest = newest.welcome.resume.clone();
     drop(before);
 
@@ -282,7 +287,7 @@ async fn after_a_restart_of_the_relay_the_newer_ticket_and_the_later_claim_win()
     let refused = open(&after, with(&oldest)).await.err().expect("refused");
     assert!(refused.code == RefusalCode::NameTaken && refused.retry_after.is_some(), "{}", refused.message);
     let second = open(&after, elsewhere(with(&older))).await.unwrap();
-    let third = open(&after, Hello { run: Some("a third one".to_owned()), ..with(&newest) }).await.unwrap();
+    let third = open(&after, Hello { run: run("a third one", 0), ..with(&newest) }).await.unwrap();
     assert_eq!(closed(&second.connection).await.0, Some(CloseCode::Replaced));
     assert_eq!(third.welcome.name.as_str(), "mine");
     let refused = open(&after, elsewhere(with(&older))).await.err().expect("refused");
