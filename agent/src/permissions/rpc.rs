@@ -129,6 +129,9 @@ impl Unreadable {
 
 /// A name as the loosest reader compares it: Go folds case by Unicode, so that `ſ` is an `s` and the Kelvin sign a `k`.
 fn folded(name: &str) -> String {
+    if name.is_ascii() {
+        return name.to_ascii_lowercase();
+    }
     name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
 }
 
@@ -156,7 +159,8 @@ impl Members {
         }
         let fold = folded(&name);
         let is_odd = name.contains(char::is_control) || name == "__proto__";
-        let is_misspelt = self.known.iter().any(|known| *known != name && folded(known) == fold);
+        // What is known is ASCII, and so is what folds to it.
+        let is_misspelt = self.known.iter().any(|known| *known != name && fold.eq_ignore_ascii_case(known));
         if is_odd || is_misspelt || !self.seen.insert(fold) {
             return Err(A::Error::custom(Unreadable::Ambiguous));
         }
