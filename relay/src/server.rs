@@ -126,6 +126,7 @@ impl Relay {
     pub fn start(config: Config, sockets: Sockets) -> Result<Self, StartError> {
         if let Some(dir) = &config.state_dir {
             state::create(dir)?;
+            state::is_whole(dir)?;
             #[cfg(unix)]
             for path in state::readable_by_others(dir)? {
                 tracing::warn!(path = %path.display(), "other users of this machine can read this secret; chmod go= makes it the relay's own");

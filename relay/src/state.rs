@@ -31,6 +31,15 @@ pub(crate) fn create(dir: &Path) -> Result<(), StateError> {
     builder.create(dir).map_err(failed("cannot create the state folder", dir))
 }
 
+/// Refuses a folder in which a restore was interrupted: what is there may be half of what was to be.
+pub(crate) fn is_whole(dir: &Path) -> Result<(), StateError> {
+    if dir.join(STAGE).exists() {
+        let interrupted = io::Error::other("a restore was interrupted; empty the folder, and restore again");
+        return Err(failed("cannot use", dir)(interrupted));
+    }
+    Ok(())
+}
+
 /// What nobody else should know, of what is in the folder.
 const SECRETS: &[&str] = &["ticket.key", "ticket.old.key", "reset.key", "ca.key", "admin.token", "access.db"];
 
@@ -48,7 +57,16 @@ pub(crate) fn readable_by_others(dir: &Path) -> Result<Vec<PathBuf>, StateError>
         return Ok(Vec::new());
     }
     let mut found = Vec::new();
-    for path in SECRETS.iter().map(|name| dir.join(name)) {
+    let mut secrets: Vec<_> = SECRETS.iter().map(|name| dir.join(name)).collect();
+    // Certificates stand there together with their keys.
+    for folder in ["acme", "acme/names"].map(|folder| dir.join(folder)) {
+        match fs::read_dir(&folder) {
+            Ok(entries) => secrets.extend(entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed("cannot look at", &folder)(error)),
+        }
+    }
+    for path in secrets {
         if mode(&path)? & 0o044 != 0 {
             found.push(path);
         }

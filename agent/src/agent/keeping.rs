@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::Event;
 use super::moving::better;
@@ -17,8 +18,8 @@ use crate::tunnel::{Carried, Ended, OpenError, Session, Signs, Work};
 /// What comes next for a tunnel that is open.
 enum Next {
     Ended(Result<Ended, JoinError>),
-    /// Another connection, to move to.
-    Session(Box<Result<Session, OpenError>>),
+    /// Another connection, to move to, and what still serves over the one that the tunnel has.
+    Session(Box<Result<Session, OpenError>>, Option<AbortOnDropHandle<Ended>>),
 }
 
 /// Serves until the agent is told to stop.
@@ -45,8 +46,22 @@ pub(super) async fn keep(
             let mut better = pin!(better(&config, &openings, &work, &current));
             loop {
                 tokio::select! {
-                    ended = &mut serving => break Next::Ended(ended),
-                    session = &mut better => break Next::Session(Box::new(session)),
+                    // First, as the relay may have sent callers there by now.
+                    biased;
+                    session = &mut better => break Next::Session(Box::new(session), Some(serving)),
+                    ended = &mut serving => {
+                        if !openings.is_moving() || matches!(ended, Ok(Ended::Stopped)) {
+                            break Next::Ended(ended);
+                        }
+                        (work.observer)(&Event::Reconnecting { reason: why(&ended) });
+                        current.is_silent.store(true, Ordering::Relaxed);
+                        break tokio::select! {
+                            biased;
+                            session = &mut better => Next::Session(Box::new(session), None),
+                            () = openings.settled() => Next::Ended(ended),
+                            () = signs.stop.cancelled() => Next::Ended(ended),
+                        };
+                    }
                     Some(_) = left.join_next() => {}
                 }
             }
@@ -57,14 +72,13 @@ pub(super) async fn keep(
                 return Ok(());
             }
             Next::Ended(Ok(Ended::Replaced)) if openings.count() == opened => return Err(OpenError::Replaced),
-            // By another agent, or by what this one was about to move to: the relay knows.
-            Next::Ended(Ok(Ended::Replaced)) => "a newer tunnel of its name was opened".to_owned(),
-            Next::Ended(Ok(Ended::Lost(reason))) => reason,
-            // It was aborted with its runtime, or there is a mistake in it.
-            Next::Ended(Err(error)) => format!("the tunnel's task failed: {error}"),
-            Next::Session(session) => {
+            Next::Ended(ended) => why(&ended),
+            Next::Session(session, over) => {
                 let next = start((*session)?, &work, &signs);
-                leave(&mut left, &current, std::mem::replace(&mut serving, next.1));
+                if let Some(over) = over {
+                    leave(&mut left, &current, over);
+                }
+                serving = next.1;
                 let was_silent = current.is_silent.load(Ordering::Relaxed);
                 current = next.0;
                 carries.send_replace(current.carried.clone());
@@ -88,5 +102,17 @@ pub(super) async fn keep(
         (current, serving) = start(session, &work, &signs);
         carries.send_replace(current.carried.clone());
         (work.observer)(&Event::Reconnected(current.welcome(), current.carried.clone()));
+    }
+}
+
+/// What is said of a connection that has ended.
+fn why(ended: &Result<Ended, JoinError>) -> String {
+    match ended {
+        Ok(Ended::Stopped) => "it was stopped".to_owned(),
+        // By another agent, or by what this one was about to move to: the relay knows.
+        Ok(Ended::Replaced) => "a newer tunnel of its name was opened".to_owned(),
+        Ok(Ended::Lost(reason)) => reason.clone(),
+        // It was aborted with its runtime, or there is a mistake in it.
+        Err(error) => format!("the tunnel's task failed: {error}"),
     }
 }

@@ -68,6 +68,7 @@ async fn move_over(
     current: &Current,
     transports: Transports,
 ) -> Option<Result<Session, OpenError>> {
+    let _moving = openings.moving();
     let opening = openings.next(Some(current.welcome().resume), true, transports);
     match tunnel::open(config, tokens, &opening).await {
         Err(error) if !matches!(error, OpenError::Replaced) => {

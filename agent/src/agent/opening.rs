@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use gantz_shared::control::{Run, Secret};
+use tokio::sync::watch;
 
 use super::pauses::Pauses;
 use super::serving::Current;
@@ -14,11 +15,17 @@ use crate::tunnel::{self, OpenError, Opening, Session, Whereabouts};
 pub(super) struct Openings {
     run: String,
     count: AtomicU64,
+    /// Whether one is on its way, beside the connection that the tunnel has.
+    moving: watch::Sender<bool>,
 }
 
 impl Openings {
     pub(super) fn new() -> Self {
-        Self { run: format!("{:032x}", rand::random::<u128>()), count: AtomicU64::new(0) }
+        Self {
+            run: format!("{:032x}", rand::random::<u128>()),
+            count: AtomicU64::new(0),
+            moving: watch::Sender::new(false),
+        }
     }
 
     /// How many there have been.
@@ -26,10 +33,36 @@ impl Openings {
         self.count.load(Ordering::Relaxed)
     }
 
+    /// One is on its way until what is given here is dropped.
+    pub(super) fn moving(&self) -> Moving<'_> {
+        self.moving.send_replace(true);
+        Moving(self)
+    }
+
+    /// Whether one is on its way, which the relay may have taken up.
+    pub(super) fn is_moving(&self) -> bool {
+        *self.moving.borrow()
+    }
+
+    /// Waits until none is. Cancel-safe.
+    pub(super) async fn settled(&self) {
+        // An error is the end of the sender, which is `self`.
+        let _ = self.moving.subscribe().wait_for(|moving| !moving).await;
+    }
+
     /// One more, newer than all before.
     pub(super) fn next(&self, resume: Option<Secret>, moves: bool, transports: Transports) -> Opening {
         let run = Run { id: self.run.clone(), opening: self.count.fetch_add(1, Ordering::Relaxed) };
         Opening { resume, moves, run, transports }
+    }
+}
+
+/// See [`Openings::moving`].
+pub(super) struct Moving<'a>(&'a Openings);
+
+impl Drop for Moving<'_> {
+    fn drop(&mut self) {
+        self.0.moving.send_replace(false);
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) struct LoginArgs {
 pub(super) fn run(args: LoginArgs) -> Result<Exit, Failure> {
     let place = Place::of_user().map_err(|error| unusable(None, &error))?;
     // Before the relay is asked: what cannot be stored need not be tried out.
-    let profiles = place.read().map_err(|error| unusable(Some(&place), &error))?;
+    place.read().map_err(|error| unusable(Some(&place), &error))?;
     if args.keyring == Some(true) {
         Slot::probe().map_err(|error| not_in_keyring(&error))?;
     }
@@ -68,7 +68,7 @@ pub(super) fn run(args: LoginArgs) -> Result<Exit, Failure> {
         let mut stop = Stop::new().map_err(|error| Failure::new(Exit::Failed, "cannot wait for signals").why(error))?;
         let Some(key) = given.map_or_else(typed, |key| Ok(Some(key)))? else { return Ok(Exit::Cut) };
         tokio::select! {
-            done = log_in(args, key, &place, profiles) => done,
+            done = log_in(args, key, &place) => done,
             _ = stop.signal() => Ok(Exit::Cut),
         }
     });
@@ -78,7 +78,7 @@ pub(super) fn run(args: LoginArgs) -> Result<Exit, Failure> {
 }
 
 /// Tries it out, and stores it.
-async fn log_in(args: LoginArgs, key: Secret, place: &Place, mut profiles: Profiles) -> Result<Exit, Failure> {
+async fn log_in(args: LoginArgs, key: Secret, place: &Place) -> Result<Exit, Failure> {
     let key = Some(key).filter(|key| !key.reveal().is_empty());
     let transports = args.transport.map(Into::into).unwrap_or_default();
     let trust = args.fingerprint.map_or(Trust::System, Trust::Fingerprint);
@@ -97,6 +97,8 @@ async fn log_in(args: LoginArgs, key: Secret, place: &Place, mut profiles: Profi
         profile.keyring = true;
     }
     let in_keyring = profile.keyring;
+    // Read only now: another login, or a logout, may have come and gone while this one waited for its key.
+    let mut profiles = place.read().map_err(|error| unusable(Some(place), &error))?;
     let replaced = profiles.add(name.clone(), profile);
     place.write(&profiles).map_err(|error| unusable(Some(place), &error.into()))?;
     let file = place.file().display();

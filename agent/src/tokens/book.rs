@@ -318,8 +318,10 @@ impl Book {
     /// The relay checks callers against `generation`, and says when each token dies.
     pub fn applied(&self, generation: u64, lives: &[TokenLife]) {
         let mut pages = self.pages();
-        let is_newest = generation == self.generations.borrow().newest;
-        for life in lives {
+        let generations = *self.generations.borrow();
+        let is_newest = generation == generations.newest;
+        // What was said of an older one, by another connection, has been overtaken.
+        for life in lives.iter().filter(|_| generation >= generations.applied) {
             if let Some(entry) = pages.entries.iter_mut().find(|entry| entry.id == life.id) {
                 entry.life.expires_at = life.expires_at;
                 // What has changed since is still to be told.

@@ -29,9 +29,7 @@ impl Requests {
             };
             let mut tasks = self.tasks();
             // Those that are over are let go of here: to be woken by each would cost as much as to take it did.
-            while let Some(done) = tasks.try_join_next() {
-                tell(done);
-            }
+            reap(&mut tasks);
             // Boxed: a task is moved several times on its way, and this one is some kilobytes.
             tasks.spawn(Box::pin(request::serve(send, recv, work.clone())));
         }
@@ -65,7 +63,21 @@ impl Requests {
     }
 }
 
-fn tell(done: Result<(), JoinError>) {
+impl Drop for Requests {
+    fn drop(&mut self) {
+        reap(&mut self.tasks());
+    }
+}
+
+/// Lets go of those that are over.
+fn reap(tasks: &mut JoinSet<()>) {
+    while let Some(done) = tasks.try_join_next() {
+        tell(done);
+    }
+}
+
+/// A request is over; what went wrong in it was told, but where its task failed.
+pub(super) fn tell(done: Result<(), JoinError>) {
     if let Err(error) = done {
         tracing::error!(%error, "request task failed");
     }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Whereabouts;
 use super::connect::{Carried, Dialer};
-use super::requests::Requests;
+use super::requests::{Requests, tell};
 use crate::agent::{self, Observer};
 use crate::calls::Calls;
 use crate::config::GRACE;
@@ -114,7 +114,8 @@ impl Session {
     pub async fn serve(mut self, work: Arc<Work>, signs: Signs) -> Ended {
         let Signs { stop, cut, moved, leaving, leaves_within } = &signs;
         let (connection, requests) = (self.connection.clone(), Requests::default());
-        let mut accepting = pin!(requests.accept(&connection, &work));
+        // Dropped before the session leaves: it is then another that takes requests, to turn them away.
+        let mut accepting = Box::pin(requests.accept(&connection, &work));
         let mut moved_away = pin!(requests.end_after(moved));
         let mut whereabouts = Whereabouts::new(connection.remote_address());
         // Requests come and go without a turn of this loop.
@@ -157,6 +158,7 @@ impl Session {
                 () = &mut moved_away => break,
             }
         }
+        drop(accepting);
         self.leave(requests.take(), cut).await;
         Ended::Stopped
     }
@@ -166,7 +168,7 @@ impl Session {
         let finish = async {
             while !requests.is_empty() {
                 tokio::select! {
-                    _ = requests.join_next() => {}
+                    Some(done) = requests.join_next() => tell(done),
                     Ok((mut send, mut recv)) = self.connection.accept(Dropped::UPSTREAM) => {
                         send.reset(StreamCode::Leaving);
                         recv.stop(StreamCode::Leaving);

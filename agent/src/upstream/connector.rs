@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::Uri;
 use http::uri::Scheme;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore};
@@ -28,8 +28,8 @@ pub(super) struct Connector {
 pub(super) struct NotConnected(Box<dyn std::error::Error + Send + Sync>);
 
 impl Connector {
-    /// To the server that `server` begins with. HTTP/1.1 in either case, which every server speaks: a connection to a
-    /// server next door has nothing to gain from streams.
+    /// To the server that `server` begins with. HTTP/1.1 in either case: a connection to a server next door has nothing to
+    /// gain from streams.
     pub(super) fn new(server: Uri) -> Result<Self, String> {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
@@ -41,13 +41,13 @@ impl Connector {
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
+        let mut tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let inner = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
-        Ok(Self { inner: inner.wrap_connector(tcp), server })
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self { inner: HttpsConnector::from((tcp, tls)), server })
     }
 
     /// Opens one.

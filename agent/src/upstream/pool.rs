@@ -1,8 +1,9 @@
 //! Connections to the local server that wait for their next request. There is one server, so there is nothing to look up.
 
-use std::pin::Pin;
+use std::collections::VecDeque;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::uri::{Authority, Scheme};
@@ -10,6 +11,7 @@ use http::{Request, Response, Uri};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
 use super::connector::{Connector, NotConnected};
@@ -26,10 +28,12 @@ struct Shared {
     idle: Mutex<Idle>,
 }
 
-/// The connections that wait, the one that has waited longest first.
+/// The connections that wait, the one that has waited longest first; or else the calls that wait for one.
 #[derive(Debug, Default)]
 struct Idle {
     waiting: Vec<(Instant, SendRequest<RequestBody>)>,
+    /// The one that came first is served first. Those that have got a new one meanwhile are passed over.
+    wanted: VecDeque<oneshot::Sender<SendRequest<RequestBody>>>,
     /// Whether a task looks after those that have waited for too long.
     is_watched: bool,
 }
@@ -53,23 +57,37 @@ impl Pool {
         Ok(Self(Arc::new(Shared { connector, idle: Mutex::default() })))
     }
 
-    /// Sends a request on a connection that waits, or on a new one. A connection that turns out to be closed before any
-    /// byte has left is passed over. Cancel-safe: dropped, the call ends and its connection closes.
+    /// Sends a request on a connection that waits, or on the first one that is to be had: a new one, or one of which
+    /// another call has no more need. A connection that turns out to be closed before any byte has left is passed over.
+    /// Cancel-safe: dropped, the call ends and its connection closes.
     pub(super) async fn call(&self, mut request: Request<RequestBody>) -> Result<Response<AnswerBody>, PoolError> {
         loop {
             let (sender, was_idle) = match self.0.take() {
-                Some(sender) => (sender, true),
-                None => (Box::pin(self.connect()).await?, false),
+                Ok(sender) => (sender, true),
+                Err(returned) => Box::pin(self.first(returned)).await?,
             };
             let mut lease = Lease { sender: Some(sender), pool: Arc::downgrade(&self.0) };
             let Some(sender) = &mut lease.sender else { continue };
             match sender.try_send_request(request).await {
-                Ok(response) => return Ok(response.map(|incoming| AnswerBody { incoming, _lease: lease })),
+                Ok(response) => return Ok(response.map(|incoming| AnswerBody { incoming, lease: Some(lease) })),
                 Err(mut error) => match error.take_message() {
                     Some(unsent) if was_idle => request = unsent,
                     _ => return Err(error.into_error().into()),
                 },
             }
+        }
+    }
+
+    /// A connection, and whether it has waited for this.
+    async fn first(
+        &self,
+        returned: oneshot::Receiver<SendRequest<RequestBody>>,
+    ) -> Result<(SendRequest<RequestBody>, bool), PoolError> {
+        let mut connecting = pin!(self.connect());
+        tokio::select! {
+            biased;
+            Ok(sender) = returned => Ok((sender, true)),
+            connected = &mut connecting => Ok((connected?, false)),
         }
     }
 
@@ -90,14 +108,30 @@ impl Shared {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The connection that was used last: those that are not needed get old.
-    fn take(&self) -> Option<SendRequest<RequestBody>> {
+    /// The connection that was used last: those that are not needed get old. Or else a place among those that wait.
+    fn take(&self) -> Result<SendRequest<RequestBody>, oneshot::Receiver<SendRequest<RequestBody>>> {
         let mut idle = self.idle();
-        std::iter::from_fn(|| idle.waiting.pop()).map(|(_, sender)| sender).find(SendRequest::is_ready)
+        while let Some((since, sender)) = idle.waiting.pop() {
+            if sender.is_ready() && since.elapsed() < UPSTREAM_IDLE {
+                return Ok(sender);
+            }
+        }
+        while idle.wanted.front().is_some_and(oneshot::Sender::is_closed) {
+            idle.wanted.pop_front();
+        }
+        let (wanted, returned) = oneshot::channel();
+        idle.wanted.push_back(wanted);
+        Err(returned)
     }
 
-    fn put(self: &Arc<Self>, sender: SendRequest<RequestBody>) {
+    fn put(self: &Arc<Self>, mut sender: SendRequest<RequestBody>) {
         let mut idle = self.idle();
+        while let Some(wanted) = idle.wanted.pop_front() {
+            match wanted.send(sender) {
+                Ok(()) => return,
+                Err(unwanted) => sender = unwanted,
+            }
+        }
         let now = Instant::now();
         idle.waiting.push((now, sender));
         if !std::mem::replace(&mut idle.is_watched, true) {
@@ -155,7 +189,8 @@ impl Drop for Lease {
 pub struct AnswerBody {
     // Dropped first: a body that is not read to its end costs the connection.
     incoming: Incoming,
-    _lease: Lease,
+    /// Until all of it has been read: how long its caller takes over it is nothing to the connection.
+    lease: Option<Lease>,
 }
 
 impl Body for AnswerBody {
@@ -163,7 +198,11 @@ impl Body for AnswerBody {
     type Error = hyper::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        Pin::new(&mut self.incoming).poll_frame(cx)
+        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+        if self.incoming.is_end_stream() || !matches!(frame, Some(Ok(_))) {
+            self.lease = None;
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

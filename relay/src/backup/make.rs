@@ -62,8 +62,14 @@ impl Search<'_> {
             if is_left_out(&path) {
                 continue;
             }
-            // What a link leads to, not the link. What is gone was being written.
-            let Ok(metadata) = fs::metadata(self.dir.join(&path)) else { continue };
+            let whole = self.dir.join(&path);
+            // What a link leads to, not the link. What is gone was being written; a link that leads nowhere is still there.
+            let metadata = match fs::metadata(&whole) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(&whole).is_err() => {
+                    continue;
+                }
+                found => found.map_err(failed("cannot read", &whole))?,
+            };
             if metadata.is_dir() {
                 self.find(&path, files)?;
             } else if metadata.is_file() {

@@ -29,7 +29,7 @@ const END: &str = "gantz-backup";
 const FORM: u32 = 1;
 
 /// Where in the state folder a backup is unpacked and tried before anything of it counts.
-const STAGE: &str = ".restore";
+pub(crate) const STAGE: &str = ".restore";
 
 /// Bytes of one file in a backup. 10,000 access keys with all their names are some 60 MB.
 const MAX_FILE: u64 = 256 * 1024 * 1024;

@@ -26,8 +26,17 @@ pub(crate) fn restore(dir: &Path, from: &mut dyn Read) -> Result<(), BackupError
         }
     }
     let restored = unpack(&stage, from).and_then(|()| try_out(&stage)).and_then(|()| publish(&stage, dir));
+    // The stage is there until all is in its place and on the disk: a relay does not start beside it.
+    let restored = restored.and_then(|()| settle(dir));
     let removed = remove(&stage);
     restored.and(removed)
+}
+
+/// The names of what was moved are on the disk.
+fn settle(dir: &Path) -> Result<(), BackupError> {
+    #[cfg(unix)]
+    fs::File::open(dir).and_then(|folder| folder.sync_all()).map_err(failed("cannot sync", dir))?;
+    Ok(())
 }
 
 fn remove(stage: &Path) -> Result<(), BackupError> {

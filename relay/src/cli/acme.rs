@@ -12,20 +12,13 @@ use gantz_shared::failure::{Exit, Failure};
 
 use crate::config::{AcmeConfig, AcmeProof, NAMES_PER_WEEK, NameChallenge, TlsConfig};
 
-/// The keys of them, but for the address: that says who the operator is, and asks for nothing. It stays where it is, in the
-/// two lines of an `.env`, when something else brings the certificate.
-pub(super) const KEYS: [&str; 7] = [
-    "acme_challenge",
-    "acme_directory",
-    "acme_ca",
-    "acme_dns_listen",
-    "acme_dns_zone",
-    "acme_hook",
-    "acme_names_per_week",
-];
+/// The keys of them, but for two addresses that ask for nothing: the operator's own, and the one that a DNS server would have.
+/// They stay where they are, in an `.env` or a compose file, when something else brings the certificate.
+pub(super) const KEYS: [&str; 6] =
+    ["acme_challenge", "acme_directory", "acme_ca", "acme_dns_zone", "acme_hook", "acme_names_per_week"];
 
 /// Of these, those that have a use with DNS-01 only.
-const DNS: [&str; 3] = ["acme_hook", "acme_dns_listen", "acme_dns_zone"];
+const DNS: [&str; 2] = ["acme_hook", "acme_dns_zone"];
 
 /// How it is shown whose the domain is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

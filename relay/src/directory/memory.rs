@@ -200,8 +200,11 @@ impl Directory for Memory {
             Some(Entry::Here(here)) => {
                 // An agent that moves closes it itself, when what was begun there has ended; unless nothing gets there any
                 // more, or it is another agent's.
+                let title = tunnel.title();
+                // Agents that do not say which of their openings it is say nothing of their arrival either.
+                let tells = title.run.as_ref().is_some_and(|run| run.opening > 0);
                 let goes_on =
-                    moves && tunnel.title().is_of_the_run_of(&here.tunnel.title()) && !here.serving().is_silent();
+                    moves && tells && title.is_of_the_run_of(&here.tunnel.title()) && !here.serving().is_silent();
                 let mut known = [here.before, Some(here.tunnel)].into_iter().flatten();
                 (if goes_on { known.next() } else { None }, known.collect())
             }

@@ -23,9 +23,8 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// In front of `exporter`, with a thread that takes from it.
-    pub(super) fn new(exporter: OtlpExporter, losses: Arc<Losses>) -> Self {
-        let waiting = Arc::<AtomicUsize>::default();
+    /// In front of `exporter`, with a thread that takes from it. `waiting` counts what is not exported yet.
+    pub(super) fn new(exporter: OtlpExporter, waiting: Arc<AtomicUsize>, losses: Arc<Losses>) -> Self {
         let exporter = Counted { inner: exporter, waiting: waiting.clone(), losses: losses.clone() };
         // All that the library would take from variables of the environment is said here.
         let config = BatchConfigBuilder::default()
@@ -74,9 +73,8 @@ struct Counted {
 impl SpanExporter for Counted {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let spans = batch.len();
-        // They have left the queue.
-        self.waiting.fetch_sub(spans, Ordering::AcqRel);
         let result = self.inner.export(batch).await;
+        self.waiting.fetch_sub(spans, Ordering::AcqRel);
         if result.is_err() {
             self.losses.add(spans);
         }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::Uri;
@@ -14,11 +15,12 @@ use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
 
 use super::client::Client;
-use super::limits::{DEADLINE, LAST_SPANS};
+use super::limits::{DEADLINE, LAST_SPANS, MAX_ATTRIBUTES, SAID_BY_CALLERS};
 use super::losses::Losses;
 use super::parent;
 use super::queue::Queue;
 use super::span::RequestSpan;
+use crate::rates::Bucket;
 
 /// Why nothing can be exported.
 #[derive(Debug, thiserror::Error)]
@@ -47,17 +49,20 @@ struct Inner {
     provider: SdkTracerProvider,
     tracer: SdkTracer,
     sample: f64,
+    /// Those that callers have asked for.
+    said: Bucket,
+    waiting: Arc<AtomicUsize>,
     losses: Arc<Losses>,
 }
 
 impl Traces {
     /// Exports to the collector at `endpoint`, to its path `/v1/traces`. A caller's `traceparent` says whether its request
-    /// has a span; of the requests without one, `sample` have (0 to 1). Starts a thread.
+    /// has a span, for as many as may; of the others without one, `sample` have (0 to 1). Starts a thread.
     ///
     /// # Errors
     /// [`TracesError`]; [`TracesError::Runtime`] outside of a tokio runtime.
     pub fn start(endpoint: &Uri, sample: f64) -> Result<Self, TracesError> {
-        let losses = Arc::new(Losses::default());
+        let (waiting, losses) = (Arc::<AtomicUsize>::default(), Arc::new(Losses::default()));
         let exporter = SpanExporter::builder()
             .with_http()
             .with_http_client(Client::new(endpoint, losses.clone())?)
@@ -70,25 +75,34 @@ impl Traces {
             .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
             .build();
         let provider = SdkTracerProvider::builder()
-            .with_span_processor(Queue::new(exporter, losses.clone()))
+            .with_span_processor(Queue::new(exporter, waiting.clone(), losses.clone()))
+            // No variable of the environment makes it fewer.
+            .with_max_attributes_per_span(MAX_ATTRIBUTES)
             // It is decided before a span is made.
             .with_sampler(Sampler::AlwaysOn)
             .with_resource(resource)
             .build();
         let tracer = provider.tracer("gantz-relay");
-        Ok(Self(Arc::new(Inner { provider, tracer, sample: sample.clamp(0.0, 1.0), losses })))
+        let (sample, said) = (sample.clamp(0.0, 1.0), Bucket::new(SAID_BY_CALLERS));
+        Ok(Self(Arc::new(Inner { provider, tracer, sample, said, waiting, losses })))
     }
 
     /// A span of this request, if it is to have one; then its fields say that this is the parent. Else it stays as it is.
     pub(crate) fn begin(&self, request: &mut Parts) -> Option<RequestSpan> {
         let parent = parent::of(&request.headers);
-        let is_sampled = parent.as_ref().map_or_else(|| rand::random_bool(self.0.sample), |it| it.is_sampled());
+        let is_sampled = match &parent {
+            Some(parent) if !parent.is_sampled() => false,
+            Some(_) if self.0.said.take().is_ok() => true,
+            _ => rand::random_bool(self.0.sample),
+        };
         if !is_sampled {
             return None;
         }
         let begins_a_trace = parent.is_none();
         let span = RequestSpan::begin(&self.0.tracer, &request.method, parent);
-        parent::pass_on(span.context(), begins_a_trace, &mut request.headers);
+        if parent::has_room(request) {
+            parent::pass_on(span.context(), begins_a_trace, &mut request.headers);
+        }
         Some(span)
     }
 
@@ -109,8 +123,11 @@ impl Traces {
     fn shut(&self, patience: Duration) {
         match self.0.provider.shutdown_with_timeout(patience) {
             Err(OTelSdkError::AlreadyShutdown) => return,
-            Err(error) if !patience.is_zero() => tracing::warn!(%error, "the last spans were not exported in time"),
-            _ => {}
+            Ok(()) => {}
+            Err(error) => {
+                tracing::debug!(%error, "the last spans were not exported in time");
+                self.0.losses.add(self.0.waiting.swap(0, Ordering::AcqRel));
+            }
         }
         self.0.losses.end();
     }

@@ -1,6 +1,7 @@
 //! The life of one tunnel: handshake, control messages, end.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -45,9 +46,8 @@ pub(super) async fn run(
     let ended = tokio::select! {
         // First what the agent has said: a goodbye can come together with the connection's end.
         biased;
-        ended = converse(greeter, &tunnel, &listed.leave, (&mut sender, &mut receiver), drain_secs) => ended,
+        ended = converse(greeter, &tunnel, [&listed.leave, stop], (&mut sender, &mut receiver), drain_secs) => ended,
         lost = connection.closed() => Ended::of(&lost),
-        () = stop.cancelled() => Ended::Stopping,
     };
     // The control stream has told of the end of its connection, and that has told why.
     let ended = match (ended, connection.closed().now_or_never()) {
@@ -57,15 +57,10 @@ pub(super) async fn run(
     match &ended {
         Ended::Goodbye => connection.close(CloseCode::Done, "goodbye"),
         Ended::Protocol(error) => connection.close(CloseCode::Protocol, error),
-        Ended::Away(..) => {}
-        Ended::Stopping => {
-            // Whether the agent hears it or not, the connection ends with the listener.
-            if let Err(error) = sender.send(&FromRelay::Draining { deadline_secs: drain_secs }).await {
-                tracing::debug!(%error, "agent did not hear of the drain");
-            }
-            connection.closed().await;
-        }
+        Ended::Away(..) | Ended::Stopping => {}
     }
+    // Until then its agent was heard: a token that is revoked meanwhile dies at once, as ever.
+    let ended = if stop.is_cancelled() { Ended::Stopping } else { ended };
     drop((place, listed));
     greeter.metrics.tunnels_closed.of(ended.reason()).inc();
     greeter.release(&tunnel, if matches!(ended, Ended::Goodbye) { Departure::Goodbye } else { Departure::Away });
@@ -181,17 +176,24 @@ impl std::fmt::Display for Ended {
 async fn converse(
     greeter: &Greeter,
     tunnel: &Tunnel,
-    leave: &CancellationToken,
+    [leave, stop]: [&CancellationToken; 2],
     (sender, receiver): (&mut ControlSender, &mut ControlReceiver),
     drain_secs: u64,
 ) -> Ended {
     let mut renewed = greeter.tickets.renewed();
-    let mut is_told = false;
+    let (mut is_told, mut has_arrived) = (false, false);
+    let leaving = async {
+        tokio::select! {
+            () = leave.cancelled() => {}
+            () = stop.cancelled() => {}
+        }
+    };
+    let mut leaving = pin!(leaving);
     loop {
         let message = tokio::select! {
             message = receiver.receive() => message,
             () = mourn(tunnel) => continue,
-            () = leave.cancelled(), if !is_told => {
+            () = &mut leaving, if !is_told => {
                 is_told = true;
                 match sender.send(&FromRelay::Draining { deadline_secs: drain_secs }).await {
                     Ok(()) => continue,
@@ -225,7 +227,9 @@ async fn converse(
                 greeter.audit.write(&Event::TokenSet { name, generation, tokens: count, source });
                 sender.send(&FromRelay::TokensApplied { generation, lives }).await
             }
+            Ok(Some(FromAgent::Arrived)) if has_arrived => return Ended::Protocol("it has arrived already".into()),
             Ok(Some(FromAgent::Arrived)) => {
+                has_arrived = true;
                 if let Some(before) = greeter.directory.arrived(tunnel) {
                     before.set_superseded();
                 }

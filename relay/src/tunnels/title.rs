@@ -55,6 +55,16 @@ impl Title {
         self.run_id().is_some() && self.run_id() == other.run_id()
     }
 
+    /// Goes on with what the same holder has claimed since its ticket was issued: shown once more, that would make the claim
+    /// an earlier one.
+    pub(crate) fn inherit(&mut self, holder: &Self) {
+        if self.claimed < holder.claimed && (self.claimed == holder.was || self.is_of_the_run_of(holder)) {
+            self.was = self.claimed;
+            self.claimed = holder.claimed;
+            self.issued = self.issued.max(holder.claimed);
+        }
+    }
+
     /// Which of both is older is asked by the tickets that were shown, too: after a restart of the relay whoever comes
     /// first holds the name, until somebody comes with a newer one. With the same ticket comes the ghost that it was given
     /// to, or an agent that crashed, or was cut off, before it had kept its newer one: that is a run that nobody knows.
@@ -100,6 +110,19 @@ mod tests {
         let ghost = resumed(10, 40, "a");
         assert_eq!(resumed(20, 50, "b").against(&ghost), Standing::Rightful, "a ghost that came first after a restart");
         assert_eq!(ghost.against(&resumed(20, 50, "b")), Standing::Superseded);
+    }
+
+    #[test]
+    fn a_ticket_that_is_shown_twice_does_not_make_the_claim_an_earlier_one() {
+        let holder = Title { claimed: 20, ..resumed(1, 20, "a") };
+        let mut again = resumed(1, 30, "b");
+        again.inherit(&holder);
+        assert_eq!((again.claimed, again.was), (20, 1));
+        let between = Title { claimed: 15, was: 15, ..resumed(15, 40, "c") };
+        assert_eq!(between.against(&again), Standing::Stranger);
+        let mut other = Title { claimed: 7, was: 7, ..resumed(7, 30, "d") };
+        other.inherit(&holder);
+        assert_eq!(other.claimed, 7);
     }
 
     #[test]

@@ -137,7 +137,9 @@ impl Tunnel {
 
     /// Who had its name until now.
     pub(crate) fn succeed(&self, holder: &Title) {
-        self.locked_title().predecessor = holder.run.as_ref().map(|run| run.id.clone());
+        let mut title = self.locked_title();
+        title.predecessor = holder.run.as_ref().map(|run| run.id.clone());
+        title.inherit(holder);
     }
 
     fn locked_title(&self) -> MutexGuard<'_, Title> {

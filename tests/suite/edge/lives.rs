@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
-use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use futures_util::{FutureExt, StreamExt};
 use gantz_agent::tokens::Spec;
 use gantz_tests::{Origin, World, relay, within};
 use tokio::sync::broadcast;
@@ -84,6 +84,26 @@ async fn a_revoked_token_loses_its_streams_and_nobody_elses() {
 
     announce.send("data: still here\n\n").unwrap();
     assert_eq!(next(&mut of_others).await.unwrap().unwrap(), "data: still here\n\n");
+}
+
+/// A relay that is told to stop lets streams finish, but not those of a token that dies meanwhile.
+#[tokio::test]
+async fn a_token_that_is_revoked_while_the_relay_drains_loses_its_streams() {
+    let (server, _announce) = announcer();
+    let world = relay().server(server).start().await;
+    let made = world.agent.tokens().add(Spec { label: Some("ci".into()), ..Spec::default() }).unwrap();
+    within("the new token", world.agent.tokens().is_applied(made.generation)).await;
+    let mut of_ci = listen(&world, made.token.unwrap().reveal()).await;
+    let mut of_others = listen(&world, &world.token).await;
+    let World { relay, agent, server: _server, .. } = world;
+    let draining = tokio::spawn(relay.shutdown());
+    let revoked = agent.tokens().revoke("ci").unwrap();
+    within("the relay's word", agent.tokens().is_applied(revoked.generation)).await;
+    assert!(next(&mut of_ci).await.is_none_or(|event| event.is_err()), "the stream is broken off");
+    assert!(of_others.next().now_or_never().is_none(), "others' may finish");
+    assert!(!draining.is_finished());
+    drop((of_others, agent));
+    within("the end of the drain", draining).await.unwrap();
 }
 
 #[tokio::test]

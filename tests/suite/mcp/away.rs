@@ -1,8 +1,16 @@
 //! An agent that is away for a moment: its callers are held, and go through when it is back.
 
+use std::convert::Infallible;
+use std::future::ready;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::Router;
+use axum::body::Body;
+use axum::routing::get;
+use futures_util::{StreamExt, stream};
+use gantz_agent::config::Transports;
+use gantz_agent::tunnel::Transport;
 use gantz_agent::{Agent, RelayAddress};
 use gantz_relay::Relay;
 use gantz_shared::control::Secret;
@@ -64,6 +72,48 @@ async fn an_agent_that_comes_back_within_the_hold_answers() {
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.text().await.unwrap(), "patience");
     within("goodbye", agent.shutdown()).await;
+}
+
+/// A server with a `/stream` that does not end, and answers to everything else.
+fn streaming() -> Origin {
+    let stream = get(async || {
+        let first = stream::once(ready(Ok::<_, Infallible>("data: 1\n\n")));
+        ([("content-type", "text/event-stream")], Body::from_stream(first.chain(stream::pending())))
+    });
+    Origin::axum(Router::new().route("/stream", stream).fallback(async || "fine"))
+}
+
+/// What is open may finish; what is new is told at once that nobody is here, as it can be sent again elsewhere.
+async fn turns_new_calls_away(transports: Transports, by: Transport) {
+    let world = relay().server(streaming()).agent_config(move |config| config.transports = transports).start().await;
+    assert_eq!(world.agent.carried().borrow().by, by);
+    let mut open = world.get("/stream").bearer_auth(&world.token).send().await.unwrap();
+    assert_eq!(within("an event", open.chunk()).await.unwrap().unwrap(), "data: 1\n\n");
+    let (caller, url) = (world.client(), world.url.clone());
+    let World { relay: _relay, agent, token, server: _server, .. } = world;
+    let leaving = tokio::spawn(agent.shutdown());
+    let answer = within("another answer than the server's", async {
+        loop {
+            let answer = caller.post(&url).bearer_auth(&token).send().await.unwrap();
+            if answer.status() != 200 {
+                return answer;
+            }
+        }
+    });
+    assert_failure(answer.await, 503, "agent_offline").await;
+    assert!(!leaving.is_finished(), "the stream may go on");
+    drop(open);
+    within("goodbye", leaving).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_agent_that_leaves_over_quic_turns_new_calls_away() {
+    turns_new_calls_away(Transports::Quic, Transport::Quic).await;
+}
+
+#[tokio::test]
+async fn an_agent_that_leaves_over_tcp_turns_new_calls_away() {
+    turns_new_calls_away(Transports::Tcp, Transport::Tcp).await;
 }
 
 #[tokio::test]

@@ -65,8 +65,7 @@ pub(crate) async fn are_arguments(engine: &Engine, checkout: &Path) {
     let other =
         format!("printf 'FROM {}\\nLABEL of=another\\n' | docker build -t gantz-test/run -", default("RUNTIME_IMAGE"));
     engine.runs(&other).await;
-    let build =
-        "docker compose build --build-arg BUILD_IMAGE=gantz-test/build --build-arg RUNTIME_IMAGE=gantz-test/run";
+    let build = "BUILD_IMAGE=gantz-test/build RUNTIME_IMAGE=gantz-test/run docker compose build";
     engine.says(checkout, build).await;
     let label = engine.runs("docker image inspect --format '{{.Config.Labels.of}}' gantz-relay").await;
     assert_eq!(label.trim(), "another");

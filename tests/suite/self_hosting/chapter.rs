@@ -5,6 +5,7 @@
 //! relay's DNS server directly; then, for agents and callers who are led to the loopback, where the ports are published, it
 //! is of the relay's own authority.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use gantz_tests::{binaries, client, echo};
@@ -184,6 +185,8 @@ impl Story {
         let commands = chapter.commands();
         let [backup, trial, down, restore, up] = &commands[..] else { panic!("{commands:?}") };
         self.types(backup).await;
+        let made = std::fs::metadata(self.checkout.path().join("gantz-backup.tar")).unwrap();
+        assert_eq!(made.permissions().mode() & 0o777, 0o600);
         // What is in use is not written over.
         self.refuses(restore, "is restored into an empty folder").await;
         assert!(self.types(trial).await.contains("Restored into"));

@@ -1,14 +1,18 @@
 //! The last claim to each name, as it is known and as it is written: lines of `CLAIMED NAME NETWORK`, in milliseconds since
 //! 1970. The last line of a name counts.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
 
 use gantz_shared::name::Name;
 
-/// Names whose last claim is known. Beyond that the network that has claimed the most forgets its first: nobody can have
-/// others' claims forgotten by making many of its own.
+/// Names whose last claim is known. Beyond that the networks that have claimed the most forget their first ones: nobody can
+/// have others' claims forgotten by making many of its own.
 pub(super) const MAX_CLAIMS: usize = 10_000;
+
+/// As many are left then, so that it is not looked for those at each claim.
+const LEFT: usize = MAX_CLAIMS / 4 * 3;
 
 /// See the module's head.
 #[derive(Debug, Default)]
@@ -32,15 +36,20 @@ impl Known {
     /// What is written in `text`. A line that is none, as a crash may leave, is passed over.
     pub(super) fn read(text: &[u8]) -> (Self, Lines) {
         let text = String::from_utf8_lossy(text);
+        let is_torn = !text.is_empty() && !text.ends_with('\n');
         let mut known = Self::default();
         let mut count = 0;
-        for line in text.lines() {
+        for line in text.split_inclusive('\n') {
             count += 1;
-            if let Some((name, claim)) = parse(line) {
+            // Half a line may be a whole one of another name.
+            if let Some(line) = line.strip_suffix('\n')
+                && let Some((name, claim)) = parse(line)
+            {
                 known.0.insert(name, claim);
             }
         }
-        (known, Lines { count, is_torn: !text.is_empty() && !text.ends_with('\n') })
+        known.forget();
+        (known, Lines { count, is_torn })
     }
 
     pub(super) fn last(&self, name: &Name) -> Option<u64> {
@@ -50,29 +59,43 @@ impl Known {
     /// `name` is claimed. Answers with the line to write, where that is new.
     pub(super) fn note(&mut self, name: &Name, claimed: u64, network: IpAddr) -> Option<String> {
         let claim = Claim { claimed, network };
-        if self.last(name) == Some(claimed) {
+        if self.last(name) >= Some(claimed) {
             return None;
         }
         self.0.insert(name.clone(), claim);
-        if self.0.len() > MAX_CLAIMS {
-            self.forget_one();
-        }
+        self.forget();
         Some(line(name, claim))
     }
 
-    fn forget_one(&mut self) {
-        let mut networks: HashMap<IpAddr, (usize, u64, &Name)> = HashMap::new();
-        for (name, claim) in &self.0 {
-            let (count, first, firsts_name) = networks.entry(claim.network).or_insert((0, claim.claimed, name));
-            *count += 1;
-            if claim.claimed < *first {
-                (*first, *firsts_name) = (claim.claimed, name);
-            }
+    fn forget(&mut self) {
+        if self.0.len() <= MAX_CLAIMS {
+            return;
         }
-        let most = networks.into_values().max_by_key(|(count, first, _)| (*count, std::cmp::Reverse(*first)));
-        if let Some(name) = most.map(|(.., name)| name.clone()) {
-            self.0.remove(&name);
+        let mut networks: HashMap<IpAddr, Vec<(u64, Name)>> = HashMap::new();
+        for (name, claim) in self.0.drain() {
+            networks.entry(claim.network).or_default().push((claim.claimed, name));
         }
+        let mut left: usize = networks.values().map(Vec::len).sum();
+        let mut by_number: BinaryHeap<_> = networks
+            .into_iter()
+            .map(|(network, mut claims)| {
+                claims.sort_unstable_by_key(|(claimed, _)| Reverse(*claimed));
+                (claims.len(), network, claims)
+            })
+            .collect();
+        while left > LEFT
+            && let Some((number, network, mut claims)) = by_number.pop()
+        {
+            claims.pop();
+            left -= 1;
+            by_number.push((number - 1, network, claims));
+        }
+        self.0 = by_number
+            .into_iter()
+            .flat_map(|(_, network, claims)| {
+                claims.into_iter().map(move |(claimed, name)| (name, Claim { claimed, network }))
+            })
+            .collect();
     }
 
     /// All of it, as it is written.
