@@ -7,6 +7,8 @@ use std::{fs, io};
 use rand::TryRng;
 use rand::rngs::SysRng;
 
+use crate::backup::STAGE;
+
 /// What could not be done with the state folder.
 #[derive(Debug, thiserror::Error)]
 #[error("{action} {}: {source}", path.display())]

@@ -18,7 +18,7 @@ use super::profile::{self, left_in_keyring, unusable};
 use crate::agent::{Agent, StartError};
 use crate::config::{Config, RelayAddress, Trust};
 use crate::fingerprint::Fingerprint;
-use crate::profiles::{KeyringError, Place, Profile, Profiles, Slot};
+use crate::profiles::{KeyringError, Place, Profile, Slot};
 use crate::tunnel::OpenError;
 use crate::upstream::Target;
 

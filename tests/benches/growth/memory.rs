@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use crate::process::TICKS;
-
 /// From one look to the next.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -42,7 +40,7 @@ pub(crate) async fn levelled(pids: [u32; 2], window: Duration) -> Resident {
         if is_level || now - begun > PATIENCE {
             let (since, _, before) = seen[0];
             let seconds = (now - since).as_secs_f64();
-            let busy = [0, 1].map(|of| (used[of] - before[of]).as_secs_f64() / seconds);
+            let busy = [0, 1].map(|of| used[of].saturating_sub(before[of]).as_secs_f64() / seconds);
             return Resident { bytes, is_level, busy };
         }
         tokio::time::sleep(LOOK).await;
@@ -61,11 +59,14 @@ fn resident(pid: u32) -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }
 
-/// Time on a processor since it started: the first two of the times in `/proc/PID/stat`.
+/// Time on a processor of the threads that it has now. Those in `/proc/PID/stat` are ticks of 10 ms, of which quiet tunnels
+/// take too few.
 fn cpu(pid: u32) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    // The second field is the program's name, which may hold anything; behind its bracket comes the third.
-    let (_, rest) = stat.rsplit_once(')').unwrap();
-    let ticks: u64 = rest.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
-    Duration::from_secs_f64(ticks as f64 / TICKS)
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let nanos = threads.map(|thread| {
+        // A thread that ends meanwhile has none.
+        let said = std::fs::read_to_string(thread.unwrap().path().join("schedstat")).unwrap_or_default();
+        said.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0)
+    });
+    Duration::from_nanos(nanos.sum())
 }

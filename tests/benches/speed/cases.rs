@@ -69,8 +69,8 @@ pub(crate) enum Unit {
 
 /// The cases that `plan` wants.
 pub(crate) fn chosen(plan: &Plan) -> Vec<Case> {
-    let wanted = |case: &&Case| plan.cases.is_empty() || plan.cases.iter().any(|name| case.name.contains(name));
-    CASES.iter().filter(wanted).copied().collect()
+    let names = CASES.map(|case| case.name);
+    CASES.into_iter().filter(|case| crate::is_wanted(case.name, &names, &plan.cases)).collect()
 }
 
 /// What [`chosen`] chooses from.

@@ -47,10 +47,10 @@ struct Cli {
     /// One short round: shows that everything works, measures nothing
     #[arg(long, conflicts_with_all = ["rounds", "seconds", "mib"])]
     short: bool,
-    /// Only rows whose names contain one of these, with `;` in between
+    /// Only rows whose names are or contain one of these, with `;` in between
     #[arg(long, value_delimiter = ';')]
     rows: Vec<String>,
-    /// Only cases whose names contain one of these, with `;` in between
+    /// Only cases whose names are or contain one of these, with `;` in between
     #[arg(long, value_delimiter = ';')]
     cases: Vec<String>,
     /// Folder of a gantz and a gantz-relay that are built already, instead of building them now
@@ -150,6 +150,13 @@ async fn measure(plan: Plan) {
     report.print();
     let path = report.write();
     eprintln!("figures of every round: {}", path.display());
+}
+
+/// Whether `name`, of all these `names`, is wanted: each wish is a whole name, or a part of some.
+fn is_wanted(name: &str, names: &[&str], wishes: &[String]) -> bool {
+    let meets =
+        |wish: &String| if names.contains(&wish.as_str()) { name == wish } else { name.contains(wish.as_str()) };
+    wishes.is_empty() || wishes.iter().any(meets)
 }
 
 fn seconds(text: &str) -> Result<f64, String> {

@@ -8,7 +8,7 @@ use tokio::process::{Child, Command};
 
 /// Ticks a second of the times in `/proc/PID/stat` (USER_HZ), the same on every Linux that Rust's standard library
 /// knows, whatever the kernel's own clock is.
-pub(crate) const TICKS: f64 = 100.0;
+const TICKS: f64 = 100.0;
 
 /// What is written to `clear_refs` to have the peak of the resident set begin anew (proc_pid_clear_refs(5)).
 const RESET_PEAK: &str = "5";

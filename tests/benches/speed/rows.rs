@@ -9,7 +9,7 @@ use tokio::process::Command;
 use crate::client::Target;
 use crate::gantz::Binaries;
 use crate::process::{Announces, Process};
-use crate::{Plan, gantz, nginx, peers};
+use crate::{Plan, gantz, is_wanted, nginx, peers};
 
 /// All there are, in the order of the report.
 const NAMES: [&str; 8] =
@@ -45,7 +45,7 @@ pub(crate) async fn start(plan: &Plan) -> Rows {
     let mut rows = Rows { running: Vec::new(), missing: Vec::new(), origin, _folder: folder };
     let path = rows._folder.path().to_owned();
     for name in NAMES {
-        if !plan.rows.is_empty() && !plan.rows.iter().any(|wanted| name.contains(wanted.as_str())) {
+        if !is_wanted(name, &NAMES, &plan.rows) {
             continue;
         }
         let started = match name {
