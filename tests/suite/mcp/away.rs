@@ -14,6 +14,7 @@ use gantz_agent::tunnel::Transport;
 use gantz_agent::{Agent, RelayAddress};
 use gantz_relay::Relay;
 use gantz_shared::control::Secret;
+use gantz_tests::link::fair;
 use gantz_tests::world::{policy, trust};
 use gantz_tests::{Origin, World, canary, client, echo, relay, within};
 
@@ -85,12 +86,14 @@ fn streaming() -> Origin {
 
 /// What is open may finish; what is new is told at once that nobody is here, as it can be sent again elsewhere.
 async fn turns_new_calls_away(transports: Transports, by: Transport) {
-    let world = relay().server(streaming()).agent_config(move |config| config.transports = transports).start().await;
+    // Over the link the relay's TCP and UDP are on one port.
+    let world = relay().server(streaming()).link(fair());
+    let world = world.agent_config(move |config| config.transports = transports).start().await;
     assert_eq!(world.agent.carried().borrow().by, by);
     let mut open = world.get("/stream").bearer_auth(&world.token).send().await.unwrap();
     assert_eq!(within("an event", open.chunk()).await.unwrap().unwrap(), "data: 1\n\n");
     let (caller, url) = (world.client(), world.url.clone());
-    let World { relay: _relay, agent, token, server: _server, .. } = world;
+    let World { relay: _relay, agent, token, server: _server, link: _link, .. } = world;
     let leaving = tokio::spawn(agent.shutdown());
     let answer = within("another answer than the server's", async {
         loop {
