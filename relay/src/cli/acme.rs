@@ -7,18 +7,21 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use gantz_acme::directory::{LETS_ENCRYPT, LETS_ENCRYPT_STAGING};
-use gantz_cli::{One, Pair, Said};
+use gantz_cli::{Layer, One, Pair, Said};
 use gantz_shared::failure::{Exit, Failure};
 
 use crate::config::{AcmeConfig, AcmeProof, NAMES_PER_WEEK, NameChallenge, TlsConfig};
 
-/// The keys of them, but for two addresses that ask for nothing: the operator's own, and the one that a DNS server would have.
-/// They stay where they are, in an `.env` or a compose file, when something else brings the certificate.
-pub(super) const KEYS: [&str; 6] =
-    ["acme_challenge", "acme_directory", "acme_ca", "acme_dns_zone", "acme_hook", "acme_names_per_week"];
+/// The keys of them, but for the address: that says who the operator is, and asks for nothing. It stays where it is, in the
+/// two lines of an `.env`, when something else brings the certificate.
+pub(super) const KEYS: [&str; 7] =
+    ["acme_challenge", "acme_directory", "acme_ca", DNS_LISTEN, "acme_dns_zone", "acme_hook", "acme_names_per_week"];
+
+/// In the environment, where a compose file sets it for whatever the certificate comes from, it asks for nothing.
+const DNS_LISTEN: &str = "acme_dns_listen";
 
 /// Of these, those that have a use with DNS-01 only.
-const DNS: [&str; 2] = ["acme_hook", "acme_dns_zone"];
+const DNS: [&str; 3] = ["acme_hook", DNS_LISTEN, "acme_dns_zone"];
 
 /// How it is shown whose the domain is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -152,6 +155,7 @@ impl AcmeArgs {
 /// The first of `keys` that somebody has said.
 pub(super) fn first_of(said: &Said, keys: &[&'static str]) -> Option<&'static str> {
     let layers = keys.iter().filter_map(|key| Some((said.layer(key)?, *key)));
+    let layers = layers.filter(|(layer, key)| *key != DNS_LISTEN || !matches!(layer, Layer::Environment));
     layers.min_by_key(|(layer, _)| *layer).map(|(_, key)| key)
 }
 

@@ -125,7 +125,8 @@ where
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             let dead = admitted.token.as_ref().map(|token| token.dead().clone());
             let stream = Stream { writer, reader, place };
-            return switch(on_upgrade, head, stream, dead, admitted.unread, edge).await;
+            // Boxed, as what few requests need is in all of this: every connection has room for a request.
+            return Box::pin(switch(on_upgrade, head, stream, dead, admitted.unread, edge)).await;
         }
         // The answer is here: an agent that has stopped reading its request needs no end of it.
         if let Err(error) = writer.end(None, |_| true).await {
@@ -141,7 +142,7 @@ where
     if wants_continue {
         // The caller sends its body only when it is told to go on.
         writer.flush().await.map_err(|_| Failure::TunnelLost)?;
-        if let Some(head) = continue_or_head(&mut reader, interim).await? {
+        if let Some(head) = Box::pin(continue_or_head(&mut reader, interim)).await? {
             // It may send its body all the same, and the local server may be waiting for it.
             let rest = Rest::Waiting(Box::pin(upload(body, writer, limit)));
             return respond(parts, head, (reader, place), Some(rest), edge).await;

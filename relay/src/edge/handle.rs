@@ -52,7 +52,7 @@ where
     };
     measured.routed(&route.target, edge);
     if route.target == Target::Apex {
-        return apex(parts, edge).await;
+        return Box::pin(apex(parts, edge)).await;
     }
     let trusted = &edge.config.trusted_proxies;
     let client = forwarded::client(&parts.headers, peer.address, trusted);

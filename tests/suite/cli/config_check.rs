@@ -29,6 +29,16 @@ async fn wrong(cli: Cli) -> Vec<String> {
         .collect()
 }
 
+/// As of the compose file for IPv6, beside an `.env` that wants another certificate than by ACME.
+#[tokio::test]
+async fn where_a_dns_server_would_be_contradicts_no_certificate() {
+    let (folder, port) = (Folder::new(), lasting_port());
+    let args = format!("--domain relay.test --admin-listen 127.0.0.1:0 --listen 127.0.0.1:{port} --state-dir state");
+    let cli = check(&args).env("GANTZ_RELAY_TLS", "self-signed").env("GANTZ_RELAY_ACME_DNS_LISTEN", "[::]:53");
+    let ended = cli.within(&folder).end().await;
+    assert_eq!(ended.code(), Some(0), "{ended}");
+}
+
 #[tokio::test]
 async fn the_settings_and_where_each_comes_from() {
     let (folder, port) = (Folder::new(), lasting_port());
