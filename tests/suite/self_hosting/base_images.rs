@@ -60,6 +60,11 @@ pub(crate) async fn are_arguments(engine: &Engine, checkout: &Path) {
         let mut lines = dockerfile.lines();
         lines.find_map(|line| line.strip_prefix(&format!("ARG {argument}="))).unwrap().to_owned()
     };
+    let compose = std::fs::read_to_string(binaries::root().join("docker-compose.yml")).unwrap();
+    for argument in ["BUILD_IMAGE", "RUNTIME_IMAGE"] {
+        let line = format!("{argument}: ${{{argument}:-{}}}\n", default(argument));
+        assert!(compose.contains(&line), "{line}");
+    }
     // The same image for the build, so that its layers serve again; another one to run in.
     engine.runs(&format!("docker tag {} gantz-test/build", default("BUILD_IMAGE"))).await;
     let other =

@@ -274,7 +274,7 @@ fn admin(line: &str) -> u16 {
 
 #[tokio::test]
 async fn a_names_certificate_is_replaced_under_load_without_a_failure() {
-    let mut world = World::new("tls-alpn", Some(24), &[]).await;
+    let mut world = World::new("tls-alpn", Some(30), &[]).await;
     let callers = world.callers().await;
     let tunnel = world.open("always-there").await;
     let host = format!("always-there.{DOMAIN}");
