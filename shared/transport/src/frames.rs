@@ -178,8 +178,8 @@ impl FrameWriter {
         if !matches!(written, Some(Ok(()))) {
             wire::end(&mut self.buffer);
         }
-        self.flush().await?;
-        self.send.finish()
+        let chunk = self.buffer.split().freeze();
+        self.send.write_last(&mut [chunk]).await
     }
 
     /// Writes raw bytes, after `UPGRADED`. Not cancel-safe.

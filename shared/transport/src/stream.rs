@@ -39,6 +39,23 @@ impl SendStream {
         }
     }
 
+    /// As [`write`](Self::write) and then [`finish`](Self::finish). Not cancel-safe.
+    ///
+    /// # Errors
+    /// [`WriteError`]
+    pub async fn write_last(&mut self, chunks: &mut [Bytes]) -> Result<(), WriteError> {
+        match &mut self.half {
+            SendHalf::Quic(half) => half.write(chunks).await?,
+            SendHalf::Tcp(_) if self.over => return Err(WriteError::Over),
+            SendHalf::Tcp(half) => {
+                half.write_last(chunks).await?;
+                self.over = true;
+                return Ok(());
+            }
+        }
+        self.finish()
+    }
+
     /// Says that nothing follows. What was written is still delivered after a drop.
     ///
     /// # Errors

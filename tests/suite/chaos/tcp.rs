@@ -1,11 +1,13 @@
 //! The tunnel goes over TCP, and that network is bad: what is lost there comes later, and holds up all behind it.
 
+use std::future::ready;
 use std::time::{Duration, Instant};
 
+use futures_util::{StreamExt, stream};
 use gantz_agent::config::Transports;
 use gantz_agent::tunnel::Transport;
-use gantz_tests::World;
-use gantz_tests::link::{Course, Step, calm};
+use gantz_tests::link::{Course, Step, calm, fair};
+use gantz_tests::{World, echo, relay};
 use rand::RngExt;
 
 use crate::linked::{A_WHILE, RECOVERY, loaded_over};
@@ -77,4 +79,16 @@ async fn connections_are_cut_again_and_again() {
         load.flows(RECOVERY).await;
     }
     load.finish().await.assert_honest();
+}
+
+/// Answers whose end comes after all of them has been passed on are not taken for mistakes of the agent's.
+#[tokio::test]
+async fn thousands_of_short_calls_are_as_good_as_one() {
+    let world = relay().server(echo()).link(fair());
+    let world = world.agent_config(|config| config.transports = Transports::Tcp).start().await;
+    let caller = world.client();
+    let calls = stream::iter(0..12_000).map(|_| caller.post(&world.url).bearer_auth(&world.token).body("short").send());
+    let answers = calls.buffer_unordered(128).map(|answer| answer.unwrap().status().as_u16());
+    let wrong: Vec<u16> = answers.filter(|status| ready(*status != 200)).collect().await;
+    assert_eq!(wrong, [0u16; 0]);
 }

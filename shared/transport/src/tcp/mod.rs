@@ -76,11 +76,12 @@ const FRAMES_BUDGET: usize = 4 * CONNECTION_WINDOW as usize;
 
 /// Streams that were reset here and are remembered, so that what is still under way to them is no mistake of the peer's,
 /// and for how long.
-const RESETS_REMEMBERED: usize = 2 * MAX_REQUEST_STREAMS as usize;
+const RESETS_REMEMBERED: usize = 8 * MAX_REQUEST_STREAMS as usize;
 const RESET_MEMORY: Duration = Duration::from_secs(10);
 
-/// Mistakes on single streams that a peer may make before it is the connection's end.
-const MAX_MISTAKES: usize = 4 * MAX_REQUEST_STREAMS as usize;
+/// Mistakes on single streams that a peer may make before it is the connection's end. Frames that come for a
+/// stream that was reset longer ago than is remembered are some, too.
+const MAX_MISTAKES: usize = 64 * MAX_REQUEST_STREAMS as usize;
 
 /// The limits of an endpoint of h2's, which are the same for both roles.
 macro_rules! limits {

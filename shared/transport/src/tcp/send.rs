@@ -59,7 +59,9 @@ impl Stream {
         .await
     }
 
-    async fn write(&self, chunks: &mut [Bytes]) -> Result<(), WriteError> {
+    /// With the last byte of them the half `ends`, if there is one.
+    async fn write(&self, chunks: &mut [Bytes], ends: bool) -> Result<(), WriteError> {
+        let mut left: usize = chunks.iter().map(Bytes::len).sum();
         for chunk in chunks {
             while !chunk.is_empty() {
                 // The peer's leave comes first: who waits for it takes nobody's place.
@@ -69,7 +71,12 @@ impl Stream {
                 };
                 let place = self.alive.0.room.clone().acquire_many_owned(u32::try_from(room).unwrap_or(u32::MAX)).await;
                 let piece = Chunk::new(chunk.split_to(room), self.flow.clone(), place.ok());
-                let sent = self.send().send_data(piece, false);
+                left -= room;
+                let is_last = ends && left == 0;
+                if is_last {
+                    self.flow.finish();
+                }
+                let sent = self.send().send_data(piece, is_last);
                 if sent.is_err() {
                     return Err(self.why().await);
                 }
@@ -96,7 +103,20 @@ impl SendHalf {
         tokio::select! {
             biased;
             lost = self.0.alive.0.closed() => Err(lost.into()),
-            written = self.0.write(chunks) => written,
+            written = self.0.write(chunks, false) => written,
+        }
+    }
+
+    /// Writes, and ends with that: one frame less, behind which a peer that has all it needs would reset the stream.
+    pub(crate) async fn write_last(&mut self, chunks: &mut [Bytes]) -> Result<(), WriteError> {
+        if chunks.iter().all(Bytes::is_empty) {
+            self.finish();
+            return Ok(());
+        }
+        tokio::select! {
+            biased;
+            lost = self.0.alive.0.closed() => Err(lost.into()),
+            written = self.0.write(chunks, true) => written,
         }
     }
 
