@@ -9,6 +9,7 @@ use quinn::VarInt;
 use quinn::crypto::rustls::QuicClientConfig;
 
 use super::granted::{self, Granted};
+use super::runtime::Runtime;
 use super::{Link, bind, settings};
 use crate::{ConnectError, Connection};
 
@@ -23,7 +24,7 @@ impl Dialer {
     /// What binding reports.
     pub fn new(remote: SocketAddr) -> io::Result<Self> {
         let any: SocketAddr = if remote.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0u16; 8], 0).into() };
-        let runtime = Arc::new(quinn::TokioRuntime);
+        let runtime = Arc::new(Runtime);
         quinn::Endpoint::new(quinn::EndpointConfig::default(), None, bind(any)?, runtime).map(Self)
     }
 

@@ -16,11 +16,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use gantz_shared::limits::IDLE_TIMEOUT;
 use quinn::udp::{RecvMeta, Transmit};
-use quinn::{AsyncUdpSocket, Runtime, TokioRuntime, UdpPoller};
+use quinn::{AsyncUdpSocket, Runtime as _, UdpPoller};
 use socket2::{Domain, Protocol, SockRef, Type};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+
+use super::runtime::Runtime;
 
 /// Datagrams of peers' own sockets that wait to be read; more are dropped, as by a socket whose buffer is full.
 const WAITING: usize = 4096;
@@ -68,7 +70,7 @@ struct Datagram {
 impl Socket {
     pub(super) fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
         let own = socket.try_clone()?;
-        let main = TokioRuntime.wrap_udp_socket(socket)?;
+        let main = Runtime.wrap_udp_socket(socket)?;
         Ok(Self { main, own, is_shared: AtomicBool::new(false), state: Mutex::default() })
     }
 

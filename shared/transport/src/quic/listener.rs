@@ -13,6 +13,7 @@ use quinn::{EndpointConfig, VarInt};
 use quinn_proto::HashedConnectionIdGenerator;
 
 use super::handover::{Path, Socket};
+use super::runtime::Runtime;
 use super::{Link, settings};
 use crate::{ConnectError, Connection};
 
@@ -39,7 +40,7 @@ impl Listener {
         // The control stream is the only one that an agent opens.
         transport.max_concurrent_bidi_streams(VarInt::from_u32(1));
         config.transport_config(Arc::new(transport)).migration(true);
-        let (socket, runtime) = (Arc::new(Socket::new(socket)?), Arc::new(quinn::TokioRuntime));
+        let (socket, runtime) = (Arc::new(Socket::new(socket)?), Arc::new(Runtime));
         let endpoint = quinn::Endpoint::new_with_abstract_socket(endpoint(key), Some(config), socket.clone(), runtime)?;
         Ok(Self { endpoint, socket })
     }

@@ -7,9 +7,12 @@ mod granted;
 mod handover;
 mod heard;
 mod listener;
+mod runtime;
 mod socket;
 mod stats;
 mod stream;
+#[cfg(unix)]
+mod udp;
 
 pub(crate) use connection::Link;
 pub use dialer::Dialer;
