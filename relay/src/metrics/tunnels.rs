@@ -70,7 +70,7 @@ impl Collector for Tunnels {
         counter(&mut encoder, packets, figures.packets_sent)?;
         let lost = ("gantz_quic_packets_lost", "Of these, packets that were taken for lost.");
         counter(&mut encoder, lost, figures.packets_lost)?;
-        let events = ("gantz_quic_congestion_events", "Times that a way to an agent was taken for congested.");
+        let events = ("gantz_quic_congestion_events", "Times that packets to agents were taken for lost, or marked.");
         counter(&mut encoder, events, figures.congestion_events)?;
         let (name, help) =
             ("gantz_quic_bytes", "Bytes in UDP datagrams of tunnels, from agents (in) and to them (out).");

@@ -1,5 +1,6 @@
 //! QUIC by quinn (RFC 9000): nothing outside this folder names it.
 
+mod congestion;
 mod connect;
 mod connection;
 mod dialer;
@@ -23,6 +24,8 @@ pub use socket::{UDP_BUFFER, bind};
 pub use stats::Stats;
 pub(crate) use stream::{RecvHalf, SendHalf};
 
+use std::sync::Arc;
+
 use gantz_shared::limits::{CONNECTION_WINDOW, IDLE_TIMEOUT, SEND_WINDOW, STREAM_WINDOW};
 use quinn::{TransportConfig, VarInt};
 
@@ -35,6 +38,7 @@ fn settings() -> TransportConfig {
         .datagram_receive_buffer_size(None)
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
         .receive_window(VarInt::from_u32(CONNECTION_WINDOW))
-        .send_window(SEND_WINDOW);
+        .send_window(SEND_WINDOW)
+        .congestion_controller_factory(Arc::new(congestion::Factory));
     settings
 }

@@ -12,7 +12,7 @@ pub struct Stats {
     pub packets_sent: u64,
     /// Of these, packets that were taken for lost (RFC 9002 §6.1).
     pub packets_lost: u64,
-    /// Times that the path was taken for congested (RFC 9002 §7).
+    /// Times that packets were taken for lost, or marked (RFC 9002 §7); not all of them are taken for congestion.
     pub congestion_events: u64,
     /// Bytes in UDP datagrams that were sent.
     pub bytes_sent: u64,
