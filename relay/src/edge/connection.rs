@@ -74,7 +74,7 @@ pub(super) async fn serve(
         Transport::Tls(acceptor) => {
             let handshake = tokio::time::timeout(edge.config.limits.deadlines.handshake, acceptor.accept(stream));
             let stream = match handshake.await {
-                Ok(Ok(Accepted::Caller(stream))) => *stream,
+                Ok(Ok(Accepted::Caller(stream))) => stream,
                 Ok(Ok(Accepted::Authority)) => {
                     return tracing::debug!(peer = %peer.address, "a certificate authority was shown its proof");
                 }
@@ -92,7 +92,7 @@ pub(super) async fn serve(
             let alpn = session.alpn_protocol();
             if alpn == Some(tcp::ALPN) {
                 // From here on it is no connection of the public.
-                return edge.agents.enter(OverTcp { stream, peer: from });
+                return edge.agents.enter(OverTcp { stream: *stream, peer: from });
             }
             let is_http2 = alpn == Some(b"h2");
             let peer = Peer { sni, ..peer };

@@ -1,6 +1,7 @@
 //! The exchange with the agent: one request stream, the body as it comes, the answer as it comes.
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -79,10 +80,13 @@ where
     B::Error: std::fmt::Display + Send,
 {
     let (token, unread, authority) = (admitted.token.clone(), admitted.unread.clone(), admitted.authority.clone());
-    let forwarded = forward(admitted, stream, &mut parts, body, on_upgrade, edge, peer);
-    let forwarded = match &token {
-        None => forwarded.await,
-        Some(token) => token.dead().run_until_cancelled(forwarded).await.unwrap_or(Err(Failure::InvalidToken)),
+    let forwarded = {
+        // By reference: what `run_until_cancelled` makes of it would have room for two.
+        let forwarded = pin!(forward(admitted, stream, &mut parts, body, on_upgrade, edge, peer));
+        match &token {
+            None => forwarded.await,
+            Some(token) => token.dead().run_until_cancelled(forwarded).await.unwrap_or(Err(Failure::InvalidToken)),
+        }
     };
     match forwarded {
         Ok(mut response) => {
@@ -165,7 +169,7 @@ async fn upload_until_head(
     max_body: u64,
 ) -> Result<(ResponseHead, Option<Rest>), Failure> {
     let uploaded = {
-        let mut head = std::pin::pin!(response_head(reader, interim));
+        let mut head = pin!(response_head(reader, interim));
         tokio::select! {
             biased;
             uploaded = &mut upload => uploaded,

@@ -31,6 +31,7 @@ mod route;
 mod upload;
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use axum::Router;
@@ -145,10 +146,13 @@ pub(crate) async fn serve(
                     tracing::debug!(%peer, "too many connections of one source");
                     continue;
                 };
-                let serving = connection::serve(stream, peer, transport.clone(), edge.clone(), stop.clone());
-                let cut = cut.clone();
+                let (transport, edge, stop, cut) = (transport.clone(), edge.clone(), stop.clone(), cut.clone());
                 connections.spawn(async move {
-                    cut.run_until_cancelled(serving).await;
+                    {
+                        // Made here, and by reference: the task would have room for three of it.
+                        let serving = pin!(connection::serve(stream, peer, transport, edge, stop));
+                        cut.run_until_cancelled(serving).await;
+                    }
                     drop((permit, place));
                 });
             }

@@ -90,6 +90,16 @@ impl Reset for TlsStream<TcpStream> {
     }
 }
 
+impl<T: Reset> Reset for Box<T> {
+    fn reset_on_close(&self) -> std::io::Result<()> {
+        (**self).reset_on_close()
+    }
+
+    fn is_hung_up(&self) -> bool {
+        (**self).is_hung_up()
+    }
+}
+
 /// Serves a connection to its end, or gracefully to `stop`.
 pub(super) async fn serve(
     io: impl AsyncRead + AsyncWrite + Reset + Unpin + Send + 'static,
