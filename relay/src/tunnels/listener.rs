@@ -181,6 +181,8 @@ impl Hall {
         let (greeter, stop, shaking) = (self.greeter.clone(), self.stop.clone(), self.shaking.clone());
         let drain_secs = self.drain_secs;
         shaking.fetch_add(1, Ordering::Relaxed);
+        // Boxed: it is over soon, and whatever it passes through on its way would have room for it for as long as the tunnel.
+        let connecting = Box::pin(connecting);
         async move {
             let greeted = || {
                 shaking.fetch_sub(1, Ordering::Relaxed);

@@ -34,7 +34,7 @@ pub(super) async fn run(
     greeted: impl FnOnce(),
 ) {
     let deadline = Instant::now() + HANDSHAKE_DEADLINE;
-    let session = shake_hands(connecting, peer, greeter, deadline).await;
+    let session = Box::pin(shake_hands(connecting, peer, greeter, deadline)).await;
     greeted();
     let Some(Session { connection, tunnel, mut sender, mut receiver, place }) = session else {
         tracing::debug!(%peer, "no tunnel came about");

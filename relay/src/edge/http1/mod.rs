@@ -120,7 +120,9 @@ pub(super) async fn serve(
         let (edge, peer, shared, stop) = (edge.clone(), peer.clone(), shared.clone(), stop.clone());
         let answering = Answering(shared.clone());
         let mut measured = Measured::begin(edge.metrics.clone());
-        async move {
+        // Boxed until the answer begins: hyper has room for one for as long as the connection, and an answer may go on for
+        // hours.
+        Box::pin(async move {
             if let Some(failure) = shared.take_refusal() {
                 let mut refusal = failure.answer(&HeaderMap::new());
                 refusal.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -146,7 +148,7 @@ pub(super) async fn serve(
                 shared.set_raw();
             }
             Ok::<_, Infallible>(response.map(|body| Answer { body, _answering: answering, _measured: measured }))
-        }
+        })
     });
     let connection = http1::Builder::new()
         .max_headers(gantz_shared::limits::MAX_FIELDS)

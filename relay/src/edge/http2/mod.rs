@@ -154,7 +154,8 @@ async fn stream(
             if request.headers().len() > limits.fields {
                 return Failure::HeadTooLarge { bytes: limits.head, fields: limits.fields }.answer(request.headers());
             }
-            handle::handle(request, &edge, &peer, &mut measured).await
+            // Boxed until the answer begins: that is most of what a request needs, and an answer may go on for hours.
+            Box::pin(handle::handle(request, &edge, &peer, &mut measured)).await
         } => response,
     };
     if !response.headers().contains_key(header::DATE)
