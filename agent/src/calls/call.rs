@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use gantz_shared::wire::head::RequestHead;
 use http::Method;
-use http::uri::PathAndQuery;
 
 use super::line::{Event, Line, Outcome};
 use super::peek::Asked;
@@ -21,7 +20,7 @@ struct Begun {
     started: Instant,
     token: Option<Token>,
     method: Method,
-    path: PathAndQuery,
+    path: Box<str>,
     tally: Tally,
     outcome: Outcome,
 }
@@ -48,7 +47,8 @@ impl Call {
             started,
             token,
             method: head.method.clone(),
-            path: head.path.clone(),
+            // A copy: a slice would keep all of the packet that the head came in.
+            path: head.path.path().into(),
             tally: Tally::of(head),
             outcome: Outcome::Cut,
         })))
@@ -80,7 +80,7 @@ impl Begun {
     fn write(&self) {
         let (counted, hidden) = (self.tally.counted(), &self.calls.hidden);
         let http_method = hidden.told(self.method.as_str());
-        let path = hidden.told(self.path.path());
+        let path = hidden.told(&self.path);
         let line = Line {
             token: self.token.as_ref().map(|token| token.called()),
             token_id: self.token.as_ref().map(|token| token.id.as_str()),

@@ -30,18 +30,40 @@ pub(super) struct Path<'a> {
     pub(super) tally: &'a Tally,
 }
 
-/// Passes the local server's answer on. `stopped` ends when the caller is gone.
-pub(super) async fn pass(
+/// How far an answer has got when its head has.
+pub(super) enum Begun {
+    /// All of it was passed on.
+    Over(StatusCode),
+    /// There may be more.
+    Rest(Rest),
+}
+
+/// What is to be passed on behind a head. It holds nothing of that, whose fields are slices of a whole buffer.
+pub(super) struct Rest {
+    status: StatusCode,
+    body: AnswerBody,
+    /// None where it is passed on as it comes. Boxed: most are.
+    changes: Option<Box<Changes>>,
+}
+
+/// What is made of a body's pieces.
+struct Changes {
+    events: Option<Events>,
+    endpoint: Option<Endpoint>,
+}
+
+/// Begins to pass the local server's answer on. `stopped` ends when the caller is gone.
+pub(super) async fn begin(
     parts: Parts,
-    mut body: AnswerBody,
-    Path { sieve, mut endpoint, room, tally }: Path<'_>,
+    body: AnswerBody,
+    Path { sieve, endpoint, room, tally }: Path<'_>,
     writer: &mut FrameWriter,
     mut stopped: Pin<&mut impl Future>,
-) -> Result<StatusCode, Failed> {
-    let mut events = match sieve {
+) -> Result<Begun, Failed> {
+    let events = match sieve {
         Some(permissions::Answer::Whole(whole)) => {
             return tokio::select! {
-                passed = Box::pin(pass_whole(parts, body, whole, room, writer, tally)) => passed,
+                passed = Box::pin(pass_whole(parts, body, whole, room, writer, tally)) => passed.map(Begun::Over),
                 _ = &mut stopped => Err(StreamCode::Cancelled.into()),
             };
         }
@@ -51,13 +73,25 @@ pub(super) async fn pass(
     let status = parts.status;
     encode_head(status, &parts.headers, None, writer)?;
     tally.status(status);
+    let changes = (events.is_some() || endpoint.is_some()).then(|| Box::new(Changes { events, endpoint }));
+    Ok(Begun::Rest(Rest { status, body, changes }))
+}
+
+/// Passes the rest on. `stopped` ends when the caller is gone.
+pub(super) async fn pass(
+    Rest { status, mut body, mut changes }: Rest,
+    room: &Room,
+    writer: &mut FrameWriter,
+    tally: &Tally,
+    mut stopped: Pin<&mut impl Future>,
+) -> Result<StatusCode, Failed> {
     let mut trailers = None;
     loop {
         // What is there leaves together with the head; when nothing is, the head does not wait for it.
         let frame = match body.frame().now_or_never() {
             Some(frame) => frame,
             None => {
-                writer.flush().await.map_err(|_| StreamCode::Cancelled)?;
+                writer.rest().await.map_err(|_| StreamCode::Cancelled)?;
                 tokio::select! {
                     frame = body.frame() => frame,
                     _ = &mut stopped => return Err(StreamCode::Cancelled.into()),
@@ -74,9 +108,13 @@ pub(super) async fn pass(
         };
         match frame.into_data() {
             Ok(piece) => {
-                let piece = match (&events, &endpoint) {
-                    (None, None) => Ok(piece),
-                    _ => Box::pin(change(piece, &mut events, &mut endpoint, room)).await?,
+                let piece = match &mut changes {
+                    None => Ok(piece),
+                    Some(at_work) => {
+                        let changed = Box::pin(change(piece, at_work, room)).await?;
+                        changes = changes.filter(|changes| changes.are_at_work());
+                        changed
+                    }
                 };
                 match piece {
                     Ok(piece) if body.is_end_stream() => send_last(piece, writer, tally).await?,
@@ -87,6 +125,51 @@ pub(super) async fn pass(
             Err(frame) => trailers = frame.into_trailers().ok(),
         }
     }
+    if let Some(changes) = changes {
+        Box::pin(finish(changes, status, room, writer, tally)).await?;
+    }
+    end(trailers.as_ref(), writer).await?;
+    Ok(status)
+}
+
+impl Changes {
+    /// Whether there is one that a later piece may need.
+    fn are_at_work(&self) -> bool {
+        self.events.is_some() || self.endpoint.as_ref().is_some_and(Endpoint::is_at_work)
+    }
+}
+
+/// A piece as the caller gets it; an error within when it must not.
+async fn change(
+    piece: Bytes,
+    changes: &mut Changes,
+    room: &Room,
+) -> Result<Result<Bytes, permissions::Withheld>, Failed> {
+    let piece = match changes.events.take() {
+        Some(mut taken) => {
+            let bytes = taken.reads(&piece);
+            let (piece, taken) =
+                room.read(bytes, move || (taken.push(&piece), taken)).await.map_err(|error| not_read(&error))?;
+            changes.events = Some(taken);
+            piece
+        }
+        None => Ok(piece),
+    };
+    Ok(match &mut changes.endpoint {
+        Some(rewriter) => piece.map(|piece| rewriter.rewrite(piece)),
+        None => piece,
+    })
+}
+
+/// Passes on what was held back of a body that has ended.
+async fn finish(
+    changes: Box<Changes>,
+    status: StatusCode,
+    room: &Room,
+    writer: &mut FrameWriter,
+    tally: &Tally,
+) -> Result<(), Failed> {
+    let Changes { events, endpoint } = *changes;
     if let Some(events) = events {
         match room.read(events.held(), || events.finish()).await.map_err(|error| not_read(&error))? {
             Ok(rest) => send(rest, writer, tally).await?,
@@ -96,31 +179,7 @@ pub(super) async fn pass(
     if let Some(rest) = endpoint.and_then(Endpoint::finish) {
         send(rest, writer, tally).await?;
     }
-    end(trailers.as_ref(), writer).await?;
-    Ok(status)
-}
-
-/// A piece as the caller gets it; an error within when it must not.
-async fn change(
-    piece: Bytes,
-    events: &mut Option<Events>,
-    endpoint: &mut Option<Endpoint>,
-    room: &Room,
-) -> Result<Result<Bytes, permissions::Withheld>, Failed> {
-    let piece = match events.take() {
-        Some(mut taken) => {
-            let bytes = taken.reads(&piece);
-            let (piece, taken) =
-                room.read(bytes, move || (taken.push(&piece), taken)).await.map_err(|error| not_read(&error))?;
-            *events = Some(taken);
-            piece
-        }
-        None => Ok(piece),
-    };
-    Ok(match endpoint {
-        Some(rewriter) => piece.map(|piece| rewriter.rewrite(piece)),
-        None => piece,
-    })
+    Ok(())
 }
 
 /// An answer whose fields are only known when all of it is.

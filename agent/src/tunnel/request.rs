@@ -1,6 +1,6 @@
 //! One request stream: head in, what its token may do, local call, answer out.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,34 +16,28 @@ use hyper_util::rt::TokioIo;
 use tokio::task::JoinError;
 use tokio_util::io::{InspectReader, InspectWriter};
 
+use super::answer::Begun;
 use super::{Work, answer};
 use crate::agent;
-use crate::calls::{Outcome, Tally};
+use crate::calls::{Call, Outcome, Tally};
 use crate::permissions::{Buffer, Guard, Need, Refusal, Room};
 use crate::upstream::{Endpoint, Interim, RequestBody, UpstreamError};
 
-/// Serves one request to its end. Cancel-safe: dropped, it resets the stream and ends the local call. What few requests
-/// need is boxed within: every request has room for the rest.
+/// Serves one request to its end. Cancel-safe: dropped, it resets the stream and ends the local call.
 pub(super) async fn serve(send: SendStream, recv: RecvStream, work: Arc<Work>) {
     let mut writer = FrameWriter::new(send);
-    let mut reader = FrameReader::new(recv, Direction::Request);
     let started = Instant::now();
-    let head = match reader.event().await {
-        Ok(Some(Event::Head(payload))) => match RequestHead::decode(payload) {
-            Ok(head) => head,
-            Err(error) => {
-                tracing::warn!(%error, "relay broke the protocol");
-                reader.stop(StreamCode::Protocol);
-                return writer.reset(StreamCode::Protocol);
-            }
-        },
-        // The caller went away before its head was through, or the decoder has said what is wrong.
-        Ok(_) | Err(_) => return writer.reset(StreamCode::Protocol),
-    };
-    let (method, path) = (head.method.clone(), head.path.clone());
-    let logged = work.calls.begin(&head, &work.tokens, started);
+    let mut stopped = pin!(writer.stopped());
+    // Boxed until the answer begins: that is most of what a request needs, and an answer may go on for hours.
+    let taken = Box::pin(take(recv, &mut writer, &work, started, stopped.as_mut())).await;
+    let Some(Taken { method, path, logged, answer }) = taken else { return writer.reset(StreamCode::Protocol) };
     let tally = logged.tally();
-    let (result, outcome) = match call(head, reader, &mut writer, &work, &tally).await {
+    let called = match answer {
+        Ok(Begun::Over(status)) => Ok(status),
+        Ok(Begun::Rest(rest)) => answer::pass(rest, &work.room, &mut writer, &tally, stopped).await,
+        Err(failed) => Err(failed),
+    };
+    let (result, outcome) = match called {
         Ok(status) => (Ok(status), Outcome::Whole),
         Err(Failed::BrokenOff(status, outcome)) => (Ok(status), outcome),
         Err(Failed::Refused(refusal)) => {
@@ -60,7 +54,43 @@ pub(super) async fn serve(send: SendStream, recv: RecvStream, work: Arc<Work>) {
         }
     };
     logged.end(outcome);
-    (work.observer)(&agent::Event::Request { method, path: path.path().to_owned(), status, took: started.elapsed() });
+    (work.observer)(&agent::Event::Request { method, path, status, took: started.elapsed() });
+}
+
+/// A request that was taken, and what came of it. It holds no slice of what its head came in.
+struct Taken {
+    method: Method,
+    path: String,
+    logged: Call,
+    answer: Result<Begun, Failed>,
+}
+
+/// Reads a request's head and makes the call, until its answer begins. `None` when what came is no request.
+async fn take(
+    recv: RecvStream,
+    writer: &mut FrameWriter,
+    work: &Work,
+    started: Instant,
+    stopped: Pin<&mut impl Future>,
+) -> Option<Taken> {
+    let mut reader = FrameReader::new(recv, Direction::Request);
+    let head = match reader.event().await {
+        Ok(Some(Event::Head(payload))) => match RequestHead::decode(payload) {
+            Ok(head) => head,
+            Err(error) => {
+                tracing::warn!(%error, "relay broke the protocol");
+                reader.stop(StreamCode::Protocol);
+                return None;
+            }
+        },
+        // The caller went away before its head was through, or the decoder has said what is wrong.
+        Ok(_) | Err(_) => return None,
+    };
+    let (method, path) = (head.method.clone(), head.path.path().to_owned());
+    let logged = work.calls.begin(&head, &work.tokens, started);
+    let tally = logged.tally();
+    let answer = call(head, reader, writer, work, &tally, stopped).await;
+    Some(Taken { method, path, logged, answer })
 }
 
 /// Why there is no answer of the local server, or not all of it.
@@ -85,14 +115,16 @@ impl<R: Into<Refusal>> From<R> for Failed {
     }
 }
 
-/// Calls the local server and streams its answer back; `tally` is told what passes.
+/// Calls the local server until its answer begins; `tally` is told what passes. What few requests need is boxed within:
+/// every request has room for the rest.
 async fn call(
     mut head: RequestHead,
     mut reader: FrameReader,
     writer: &mut FrameWriter,
     work: &Work,
     tally: &Tally,
-) -> Result<StatusCode, Failed> {
+    mut stopped: Pin<&mut impl Future>,
+) -> Result<Begun, Failed> {
     let permissions = match work.tokens.used(&head.token) {
         Some(permissions) => Some(permissions),
         // The tunnel is open to everybody.
@@ -128,7 +160,6 @@ async fn call(
     let rewrite = head.method == Method::GET;
     let public = work.upstream.public(&head);
     let interim = Arc::new(Interim::default());
-    let mut stopped = pin!(writer.stopped());
     let mut call = pin!(work.upstream.call(head, body, interim.clone()));
     let response = loop {
         tokio::select! {
@@ -149,14 +180,14 @@ async fn call(
     if status == StatusCode::SWITCHING_PROTOCOLS {
         let reader = rest.ok_or(StreamCode::UpstreamInvalid)?;
         Box::pin(switch(response, reader, writer, tally)).await?;
-        return Ok(status);
+        return Ok(Begun::Over(status));
     }
     let (mut parts, body) = response.into_parts();
     public.rewrite(&mut parts.headers);
     let sieve = guard.map(|guard| guard.answer(status, &mut parts.headers)).transpose()?;
     let endpoint = rewrite.then(|| Endpoint::new(&parts.headers, &public)).flatten();
     let path = answer::Path { sieve, endpoint, room: &work.room, tally };
-    answer::pass(parts, body, path, writer, stopped).await
+    answer::begin(parts, body, path, writer, stopped).await
 }
 
 /// The whole body of a request whose token has permissions.

@@ -30,8 +30,7 @@ impl Requests {
             let mut tasks = self.tasks();
             // Those that are over are let go of here: to be woken by each would cost as much as to take it did.
             reap(&mut tasks);
-            // Boxed: a task is moved several times on its way, and this one is some kilobytes.
-            tasks.spawn(Box::pin(request::serve(send, recv, work.clone())));
+            tasks.spawn(request::serve(send, recv, work.clone()));
         }
     }
 

@@ -5,15 +5,22 @@ use std::sync::Arc;
 
 use http::Uri;
 use http::uri::Scheme;
+use hyper::rt::{Read, Write};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 use tower_service::Service;
 
 use crate::config::{UPSTREAM_CONNECT, UPSTREAM_HOLD, UPSTREAM_RETRY};
+
+/// What a connection is made of. Boxed, so that one in clear has no room for TLS, which is some kilobytes.
+pub(super) type Wire = Box<dyn ReadWrite>;
+
+/// What can be read and written.
+pub(super) trait ReadWrite: Read + Write + Send + Unpin {}
+
+impl<T: Read + Write + Send + Unpin> ReadWrite for T {}
 
 /// See the module's head.
 #[derive(Debug)]
@@ -51,13 +58,15 @@ impl Connector {
     }
 
     /// Opens one.
-    pub(super) async fn connect(&self) -> Result<MaybeHttpsStream<TokioIo<TcpStream>>, NotConnected> {
+    pub(super) async fn connect(&self) -> Result<Wire, NotConnected> {
         let mut inner = self.inner.clone();
         let give_up = Instant::now() + UPSTREAM_HOLD;
         loop {
             match inner.call(self.server.clone()).await {
                 Err(_) if Instant::now() + UPSTREAM_RETRY < give_up => sleep(UPSTREAM_RETRY).await,
-                result => return result.map_err(NotConnected),
+                Ok(MaybeHttpsStream::Http(plain)) => return Ok(Box::new(plain)),
+                Ok(MaybeHttpsStream::Https(tls)) => return Ok(Box::new(tls)),
+                Err(error) => return Err(NotConnected(error)),
             }
         }
     }

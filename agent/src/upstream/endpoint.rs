@@ -58,6 +58,12 @@ impl Endpoint {
         }
     }
 
+    /// Whether more pieces may have to be changed.
+    #[must_use]
+    pub fn is_at_work(&self) -> bool {
+        self.held.is_some()
+    }
+
     /// What was held back when the stream ended.
     #[must_use]
     pub fn finish(self) -> Option<Bytes> {

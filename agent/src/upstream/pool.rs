@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::uri::{Authority, Scheme};
 use http::{Request, Response, Uri};
 use http_body::{Body, Frame, SizeHint};
@@ -94,11 +95,12 @@ impl Pool {
     async fn connect(&self) -> Result<SendRequest<RequestBody>, PoolError> {
         let io = self.0.connector.connect().await?;
         let (sender, connection) = http1::Builder::new().max_headers(MAX_ANSWER_FIELDS).handshake(io).await?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.with_upgrades().await {
+        // No block that awaits it: that would have room for two of it.
+        tokio::spawn(connection.with_upgrades().map(|ended| {
+            if let Err(error) = ended {
                 tracing::debug!(%error, "connection to the local server ended");
             }
-        });
+        }));
         Ok(sender)
     }
 }

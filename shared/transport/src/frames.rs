@@ -16,6 +16,9 @@ use crate::{RecvStream, SendStream, StreamLost, WriteError};
 /// ones are handed over as they are.
 const COPY_BELOW: usize = 4 << 10;
 
+/// Longest header of a frame: its kind, and its length as a varint (RFC 9000 §16).
+const MAX_HEADER: usize = 9;
+
 /// Reads one direction of a request stream.
 #[derive(Debug)]
 pub struct FrameReader {
@@ -133,6 +136,18 @@ impl FrameWriter {
         self.send.write(&mut [chunk]).await
     }
 
+    /// As [`flush`](Self::flush), and lets go of the buffer: for a message that may be silent for long.
+    ///
+    /// # Errors
+    /// [`WriteError`]
+    pub async fn rest(&mut self) -> Result<(), WriteError> {
+        let chunk = std::mem::take(&mut self.buffer).freeze();
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        self.send.write(&mut [chunk]).await
+    }
+
     /// Writes a piece of body as one or more `DATA` frames, with what has gathered before it. Not cancel-safe.
     ///
     /// # Errors
@@ -140,6 +155,8 @@ impl FrameWriter {
     pub async fn data(&mut self, mut piece: Bytes) -> Result<(), WriteError> {
         while !piece.is_empty() {
             let part = piece.split_to(piece.len().min(MAX_DATA));
+            // At once for all of it, where the buffer was let go of.
+            self.buffer.reserve(MAX_HEADER + if part.len() <= COPY_BELOW { part.len() } else { 0 });
             wire::data_header(part.len(), &mut self.buffer);
             if part.len() <= COPY_BELOW {
                 self.buffer.extend_from_slice(&part);
