@@ -28,7 +28,8 @@ pub(super) async fn serve(send: SendStream, recv: RecvStream, work: Arc<Work>) {
     let mut writer = FrameWriter::new(send);
     let started = Instant::now();
     let mut stopped = pin!(writer.stopped());
-    // Boxed until the answer begins: that is most of what a request needs, and an answer may go on for hours.
+    // Boxed until the answer begins, as one may go on for hours: that is most of what a request needs. All of an upgraded
+    // connection is in there, too, and an answer that is looked through whole.
     let taken = Box::pin(take(recv, &mut writer, &work, started, stopped.as_mut())).await;
     let Some(Taken { method, path, logged, answer }) = taken else { return writer.reset(StreamCode::Protocol) };
     let tally = logged.tally();
@@ -57,7 +58,7 @@ pub(super) async fn serve(send: SendStream, recv: RecvStream, work: Arc<Work>) {
     (work.observer)(&agent::Event::Request { method, path, status, took: started.elapsed() });
 }
 
-/// A request that was taken, and what came of it. It holds no slice of what its head came in.
+/// A request that was taken, and what came of it. It holds no slice of the packet that its head came in.
 struct Taken {
     method: Method,
     path: String,

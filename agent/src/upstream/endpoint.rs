@@ -35,7 +35,7 @@ impl Endpoint {
         if fields.contains_key(header::CONTENT_LENGTH) {
             return None;
         }
-        Some(Self { public: public.clone(), held: Some(BytesMut::new()) })
+        Some(Self { public: public.kept(), held: Some(BytesMut::new()) })
     }
 
     /// Takes the next piece and gives what may go out.

@@ -78,6 +78,12 @@ impl PublicOrigin {
         Self { own, scheme, authority }
     }
 
+    /// The same to be kept for long: the authority is a slice of the packet that it came in, and keeps all of that.
+    pub(super) fn kept(&self) -> Self {
+        let copy = Authority::try_from(self.authority.as_str());
+        Self { authority: copy.unwrap_or_else(|_| self.authority.clone()), ..self.clone() }
+    }
+
     /// The public form of a URL with the local server's authority; `None` for any other. Its fragment is not in it.
     #[must_use]
     pub fn translate(&self, url: &str) -> Option<String> {

@@ -376,7 +376,7 @@ async fn switch(
             Ok(io) => TokioIo::new(io),
             Err(error) => return tracing::debug!(%error, "caller went away before its upgrade"),
         };
-        let spliced = gantz_transport::splice::splice(&mut reader, &mut writer, Counted::new(io, metrics));
+        let spliced = pin!(gantz_transport::splice::splice(&mut reader, &mut writer, Counted::new(io, metrics)));
         match dead {
             None => spliced.await,
             Some(dead) => {

@@ -19,6 +19,9 @@ const COPY_BELOW: usize = 4 << 10;
 /// Longest header of a frame: its kind, and its length as a varint (RFC 9000 §16).
 const MAX_HEADER: usize = 9;
 
+/// What the buffer is asked for at least, bytes: the headers of many large pieces, or a small piece or two.
+const ROOM: usize = 256;
+
 /// Reads one direction of a request stream.
 #[derive(Debug)]
 pub struct FrameReader {
@@ -155,8 +158,7 @@ impl FrameWriter {
     pub async fn data(&mut self, mut piece: Bytes) -> Result<(), WriteError> {
         while !piece.is_empty() {
             let part = piece.split_to(piece.len().min(MAX_DATA));
-            // At once for all of it, where the buffer was let go of.
-            self.buffer.reserve(MAX_HEADER + if part.len() <= COPY_BELOW { part.len() } else { 0 });
+            self.make_room(MAX_HEADER + if part.len() <= COPY_BELOW { part.len() } else { 0 });
             wire::data_header(part.len(), &mut self.buffer);
             if part.len() <= COPY_BELOW {
                 self.buffer.extend_from_slice(&part);
@@ -169,6 +171,13 @@ impl FrameWriter {
         Ok(())
     }
 
+    /// At once for all of `bytes`, where the buffer was let go of.
+    fn make_room(&mut self, bytes: usize) {
+        if self.buffer.capacity() - self.buffer.len() < bytes {
+            self.buffer.reserve(bytes.max(ROOM));
+        }
+    }
+
     /// Adds a piece of body to the buffer instead of writing it, when it is small: for a message that ends with it.
     /// Gives the piece back when it is not.
     pub fn gather(&mut self, piece: Bytes) -> Option<Bytes> {
@@ -176,6 +185,7 @@ impl FrameWriter {
             return Some(piece);
         }
         if !piece.is_empty() {
+            self.make_room(2 * MAX_HEADER + piece.len());
             wire::data_header(piece.len(), &mut self.buffer);
             self.buffer.extend_from_slice(&piece);
         }

@@ -7,18 +7,23 @@ use std::fmt::{self, Debug, Formatter};
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use quinn::udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
 use quinn::{AsyncUdpSocket, UdpPoller};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::time::sleep;
 
 /// Whether fewer datagrams than there was room for are all there were: so it is with `recvmmsg(2)`. Other systems hand
 /// them over one by one.
 const FEW_ARE_ALL: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// When a send is tried again where the system cannot be asked to tell of room, as when there are too many open files.
+const TRY_AGAIN: Duration = Duration::from_millis(1);
 
 /// See the module's head.
 #[derive(Debug)]
@@ -28,13 +33,39 @@ pub(super) struct Udp {
     state: UdpSocketState,
     /// Whether a send has found no room, and nobody has heard since that there is some.
     is_full: AtomicBool,
+    /// What they wait on who wait for room.
+    full: Mutex<Weak<AsyncFd<std::net::UdpSocket>>>,
 }
 
 impl Udp {
     pub(super) fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
         // Sets what QUIC needs, and non-blocking.
         let state = UdpSocketState::new((&socket).into())?;
-        Ok(Self { socket: waiting(socket, Interest::READABLE)?, state, is_full: AtomicBool::new(false) })
+        let socket = waiting(socket, Interest::READABLE)?;
+        Ok(Self { socket, state, is_full: AtomicBool::new(false), full: Mutex::default() })
+    }
+
+    /// Waits until there may be room to send.
+    async fn room(self: Arc<Self>) {
+        let told = match self.full() {
+            Ok(full) => full.writable().await.map(|mut ready| ready.clear_ready()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = told {
+            tracing::debug!(%error, "the system does not tell of room to send");
+            sleep(TRY_AGAIN).await;
+        }
+    }
+
+    /// The same socket once more, registered for as long as somebody waits for room: one for all.
+    fn full(&self) -> io::Result<Arc<AsyncFd<std::net::UdpSocket>>> {
+        let mut full = self.full.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(full) = full.upgrade() {
+            return Ok(full);
+        }
+        let new = Arc::new(waiting(self.socket.get_ref().try_clone()?, Interest::WRITABLE)?);
+        *full = Arc::downgrade(&new);
+        Ok(new)
     }
 }
 
@@ -99,8 +130,7 @@ impl AsyncUdpSocket for Udp {
 /// Waits for room to send, once a send has found none.
 struct Room {
     udp: Arc<Udp>,
-    /// The same socket once more, registered for as long as it is full.
-    waits: Option<AsyncFd<std::net::UdpSocket>>,
+    waits: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
 }
 
 impl Debug for Room {
@@ -110,14 +140,12 @@ impl Debug for Room {
 }
 
 impl UdpPoller for Room {
+    /// Never fails: a connection whose poller has failed would be gone, and nobody would be told.
     fn poll_writable(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.udp.is_full.load(Ordering::Acquire) {
-            let waits = match self.waits.take() {
-                Some(waits) => waits,
-                None => waiting(self.udp.socket.get_ref().try_clone()?, Interest::WRITABLE)?,
-            };
-            let waits = self.waits.insert(waits);
-            drop(ready!(waits.poll_write_ready(cx))?);
+            let udp = self.udp.clone();
+            let waits = self.waits.get_or_insert_with(|| Box::pin(udp.room()));
+            ready!(waits.as_mut().poll(cx));
             self.udp.is_full.store(false, Ordering::Release);
         }
         self.waits = None;
@@ -128,7 +156,6 @@ impl UdpPoller for Room {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
-    use std::time::Duration;
 
     use tokio::time::timeout;
 

@@ -11,7 +11,7 @@ const STEEPNESS: f64 = 0.4;
 /// Packets a round by which a Reno would grow that gave way as this does (§4.3's α), until it is where it was.
 const RENO_GROWTH: f64 = 3.0 * (1.0 - LEFT) / (1.0 + LEFT);
 
-/// Most that a window grows to in a round, as a multiple of it: §4.4.
+/// Most that a window grows to in a round, as a multiple of it: §4.2.
 const STEEPEST: f64 = 1.5;
 
 /// See the module's head. Windows are in packets.
@@ -43,6 +43,13 @@ impl Curve {
         let begin = window * LEFT;
         let rise = ((plateau - begin).max(0.0) / STEEPNESS).cbrt();
         Self { plateau, rise, elapsed: Duration::ZERO, reno: begin, prior: window }
+    }
+
+    /// Packets are so much smaller now.
+    pub(super) fn scale(&mut self, by: f64) {
+        self.plateau *= by;
+        self.reno *= by;
+        self.prior *= by;
     }
 
     /// How much `window` grows with `share` of it acknowledged, `later` than the last time, with such a `round_trip`.

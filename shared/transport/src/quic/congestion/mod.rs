@@ -29,7 +29,8 @@ use quinn_proto::congestion::{Controller, ControllerFactory, ControllerMetrics};
 
 use self::window::Window;
 
-/// Makes one for each path (RFC 9002 §7: a new path begins anew).
+/// Makes one for each path: a new one begins anew (RFC 9000 §9.4), but that of a peer behind whose NAT only the port has
+/// changed.
 #[derive(Debug)]
 pub(super) struct Factory;
 

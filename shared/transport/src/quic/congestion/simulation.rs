@@ -167,7 +167,7 @@ pub(super) fn run(link: &Link, begin: Instant, time: Duration, senders: &mut [&m
                 flow.on_its_way.clear();
                 flow.heard = now;
             }
-            if (flow.on_its_way.len() as u64 + 1) * u64::from(MTU) <= window {
+            if (flow.on_its_way.len() as u64 + 1) * u64::from(MTU) < window {
                 let wait = free.saturating_duration_since(now);
                 if random() < link.loss {
                 } else if (wait.as_secs_f64() * link.rate) + f64::from(MTU) > link.queue {

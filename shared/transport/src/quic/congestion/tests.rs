@@ -114,6 +114,19 @@ fn a_collapse_leaves_two_packets_and_slow_start_to_where_it_was() {
 }
 
 #[test]
+fn larger_packets_are_no_reason_to_grow() {
+    let (mut window, begin) = (window(), Instant::now());
+    run(&LINK, begin, 10 * SECOND, &mut [&mut window]);
+    let before = window.bytes();
+    window.set_mtu(1_452);
+    assert_eq!(window.bytes(), before);
+    let (sent, now) = (begin + 11 * SECOND, begin + 11 * SECOND + Duration::from_millis(40));
+    window.acknowledged(now, sent, 1_452, false);
+    window.settle(now, before);
+    assert!(window.bytes() < before + 2 * 1_452, "{before} {}", window.bytes());
+}
+
+#[test]
 fn what_is_not_used_neither_grows_nor_shrinks() {
     let (mut window, begin) = (window(), Instant::now());
     let path = Duration::from_millis(40);

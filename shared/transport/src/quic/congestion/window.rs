@@ -12,7 +12,7 @@ pub(super) const INITIAL: u64 = 12_000;
 /// Packets that may be on their way whatever happens: RFC 9002 §7.2.
 const MINIMUM_PACKETS: f64 = 2.0;
 
-/// Queue from which a loss is taken for its. Less than the 5 ms that CoDel lets it grow to (RFC 8289 §4.2), as what CoDel
+/// Queue from which a loss is taken for its. Less than the 5 ms that CoDel lets it grow to (RFC 8289), as what CoDel
 /// drops is to count; and the less, the shorter are the queues at which this shares as CUBIC does. More than what bursts make
 /// of it: quinn sends what is due in 2 ms at once, but the first of it waits for nothing.
 const QUEUE: Duration = Duration::from_millis(2);
@@ -20,7 +20,8 @@ const QUEUE: Duration = Duration::from_millis(2);
 /// The part of [`QUEUE`] below which a link has room, a divisor.
 const ROOM: u32 = 2;
 
-/// Queue by which a window without one grows in a round at most, where it fills the link exactly.
+/// Queue by which a window without one grows in a round, where it fills the link exactly; more where [`PROBE_SHARES`] has
+/// it so.
 const PROBE: Duration = Duration::from_millis(2);
 
 /// The same as a share of the window, of 1, at least and at most: from a thirtieth of a link to all of it in 140 and in 29
@@ -71,7 +72,10 @@ impl Window {
     }
 
     pub(super) fn set_mtu(&mut self, mtu: u16) {
-        self.mtu = f64::from(mtu);
+        let before = std::mem::replace(&mut self.mtu, f64::from(mtu));
+        if let Some(curve) = &mut self.curve {
+            curve.scale(before / self.mtu);
+        }
         self.bytes = self.bytes.max(self.minimum());
     }
 
@@ -86,11 +90,12 @@ impl Window {
     }
 
     /// An acknowledgement is read to its end, and leaves so many bytes on their way. Where they and what has arrived are
-    /// no more than half a window, that says nothing of a larger one (RFC 9002 §7.8; quinn, too, knows who has nothing to
+    /// less than half a window, that says nothing of a larger one (RFC 9002 §7.8; quinn, too, knows who has nothing to
     /// send, but takes whoever sends in bursts, and so waits for its pacing, for one who could use more).
     pub(super) fn settle(&mut self, now: Instant, on_their_way: u64) {
         let later = self.settled.replace(now).map_or(Duration::ZERO, |settled| now.saturating_duration_since(settled));
-        let was_used = 2 * (on_their_way + std::mem::take(&mut self.arrived)) > self.bytes();
+        // Half of the least window is all that quinn lets go at once: it keeps room for a packet besides.
+        let was_used = 2 * (on_their_way + std::mem::take(&mut self.arrived)) >= self.bytes();
         let bytes = std::mem::take(&mut self.counts) as f64;
         if was_used && bytes > 0.0 {
             self.grow(bytes, later);
