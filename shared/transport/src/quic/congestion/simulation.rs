@@ -105,8 +105,7 @@ pub(super) const LINK: Link = Link {
 pub(super) struct Came {
     pub(super) arrived: u64,
     pub(super) overran: u64,
-    /// The window, over all acknowledgements.
-    pub(super) least: u64,
+    /// The largest window.
     pub(super) most: u64,
     /// What packets waited, all together.
     pub(super) waited: Duration,
@@ -143,8 +142,7 @@ pub(super) fn run(link: &Link, begin: Instant, time: Duration, senders: &mut [&m
     let mut flows: Vec<Flow<'_>> = senders
         .iter_mut()
         .map(|decides| {
-            let came = Came { least: u64::MAX, ..Came::default() };
-            let smoothed = link.round_trip;
+            let (smoothed, came) = (link.round_trip, Came::default());
             Flow { decides: &mut **decides, on_its_way: BTreeMap::new(), next: 0, smoothed, heard: begin, came }
         })
         .collect();
@@ -169,10 +167,10 @@ pub(super) fn run(link: &Link, begin: Instant, time: Duration, senders: &mut [&m
             }
             if (flow.on_its_way.len() as u64 + 1) * u64::from(MTU) < window {
                 let wait = free.saturating_duration_since(now);
-                if random() < link.loss {
-                } else if (wait.as_secs_f64() * link.rate) + f64::from(MTU) > link.queue {
-                    flow.came.overran += 1;
-                } else {
+                let is_lost = random() < link.loss;
+                let has_room = wait.as_secs_f64() * link.rate + f64::from(MTU) <= link.queue;
+                flow.came.overran += u64::from(!is_lost && !has_room);
+                if !is_lost && has_room {
                     free = now + wait + Duration::from_secs_f64(f64::from(MTU) / link.rate);
                     let back = (free + link.round_trip).saturating_duration_since(begin).as_nanos();
                     let batch = link.batch.as_nanos();
@@ -197,7 +195,6 @@ pub(super) fn run(link: &Link, begin: Instant, time: Duration, senders: &mut [&m
         while let Some(lost) = flow.on_its_way.first_entry().filter(|first| first.key() + 3 <= number) {
             flow.decides.lost(now, lost.remove());
         }
-        flow.came.least = flow.came.least.min(flow.decides.bytes());
         flow.came.most = flow.came.most.max(flow.decides.bytes());
     }
     flows.into_iter().map(|flow| flow.came).collect()
