@@ -12,6 +12,12 @@ use quinn::VarInt;
 /// What is granted with the handshake.
 pub(super) const FIRST: u32 = 128;
 
+/// More than anyone has in flight: quinn tells the peer of streams that are over only when they are more than an eighth of
+/// what is granted, and of the last of them maybe never. With this, who has all in flight that it may, still gets one for
+/// each that is over.
+const MOST: u32 = MAX_REQUEST_STREAMS + MAX_REQUEST_STREAMS / 4;
+const _: () = assert!(MOST - MOST / 8 >= MAX_REQUEST_STREAMS);
+
 /// See the module's head. A clone counts with the others.
 #[derive(Debug, Clone)]
 pub(super) struct Granted(Arc<Counts>);
@@ -38,8 +44,8 @@ impl Granted {
     pub(super) fn take(&self, connection: &quinn::Connection) -> Taken {
         let open = self.0.open.fetch_add(1, Ordering::Relaxed) + 1;
         let granted = self.0.granted.load(Ordering::Relaxed);
-        if granted < MAX_REQUEST_STREAMS && open.max(self.0.in_this_second()) > granted / 2 {
-            let more = (2 * granted).min(MAX_REQUEST_STREAMS);
+        if granted < MOST && open.max(self.0.in_this_second()) > granted / 2 {
+            let more = (2 * granted).min(MOST);
             self.0.granted.store(more, Ordering::Relaxed);
             connection.set_max_concurrent_bi_streams(VarInt::from_u32(more));
         }
