@@ -236,3 +236,21 @@ over_both! {
         }
     }
 }
+
+/// On one machine, where the first link carries them.
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn packets_get_larger_than_ethernets() {
+    let pair = Pair::quic().await;
+    for round in 0..20 {
+        let mut stream = pair.stream().await;
+        let (sent, read) =
+            tokio::join!(write_all(&mut stream.agent.0, pattern(MIB, round)), read_all(&mut stream.relay.1));
+        assert!(((), pattern(MIB, round), Ok(())) == (sent, read.0, read.1));
+        let stats = pair.agent.quic_stats().unwrap();
+        if stats.bytes_sent > 2_000 * stats.packets_sent {
+            return;
+        }
+    }
+    panic!("packets are no larger than Ethernet's: {:?}", pair.agent.quic_stats());
+}

@@ -92,7 +92,7 @@ pub(crate) async fn run(scenario: Scenario, round: u32, time: Duration, binaries
     let mut took = calling.join_all().await.concat();
     took.sort_unstable();
     let percentile = |share: f64| took[(took.len() as f64 * share) as usize].as_secs_f64() * 1e3;
-    let datagrams = (after.came - before.came) as f64;
+    let datagrams = (after.came - before.came - (after.too_large - before.too_large)) as f64;
     let through = datagrams - (after.lost - before.lost) as f64 - (after.overran - before.overran) as f64;
     Sample {
         p50: percentile(0.5),

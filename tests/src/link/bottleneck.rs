@@ -1,5 +1,6 @@
 //! A link that is narrow: each way it takes so many bits a second, keeps what comes faster in a queue, and loses what no
-//! longer fits there, and datagrams at random besides. Unlike [`Weather`](super::Weather) it never reorders.
+//! longer fits there, and datagrams at random besides. It is Ethernet: what is larger than that carries is lost. Unlike
+//! [`Weather`](super::Weather) it never reorders.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, mpsc};
@@ -14,6 +15,9 @@ use super::bind;
 
 /// What a datagram takes of the link besides its payload: the heads of IPv4 and UDP, bytes.
 const HEADS: usize = 28;
+
+/// The largest payload that it carries: 1,500 bytes with these heads.
+const LARGEST: usize = 1_500 - HEADS;
 
 /// What a link is like, either way.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +43,8 @@ pub struct Passed {
     pub lost: u64,
     /// Of these, those that the queue had no room for.
     pub overran: u64,
+    /// Of these, those that were too large.
+    pub too_large: u64,
     /// How long those that went through have waited in the queue, all together.
     pub waited: Duration,
 }
@@ -106,7 +112,9 @@ async fn admit(
         let is_lost = dice.random::<f64>() < shape.loss;
         let mut passed = passed.lock().unwrap();
         passed.came += 1;
-        if is_lost {
+        if len > LARGEST {
+            passed.too_large += 1;
+        } else if is_lost {
             passed.lost += 1;
         } else if wait + takes > longest {
             passed.overran += 1;

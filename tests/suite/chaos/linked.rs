@@ -23,10 +23,15 @@ pub(crate) async fn loaded() -> (World, Load) {
 
 /// A world under load, in which the agent has nothing but this.
 pub(crate) async fn loaded_over(transports: Transports, by: Transport) -> (World, Load) {
+    loaded_in(fair(), transports, by).await
+}
+
+/// The same, in this weather from the beginning.
+pub(crate) async fn loaded_in(weather: Weather, transports: Transports, by: Transport) -> (World, Load) {
     let server = Arc::new(Server::default());
     let world = relay()
         .server(server.origin())
-        .link(fair())
+        .link(weather)
         .agent_config(move |config| config.transports = transports)
         .start()
         .await;

@@ -10,6 +10,7 @@ mod linked;
 mod load;
 mod loss;
 mod moves;
+mod narrow;
 mod net;
 mod silent;
 mod tcp;

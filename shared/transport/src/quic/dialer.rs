@@ -10,12 +10,16 @@ use quinn::crypto::rustls::QuicClientConfig;
 
 use super::granted::{self, Granted};
 use super::runtime::Runtime;
-use super::{Link, bind, settings};
+use super::{Link, bind, mtu, settings};
 use crate::{ConnectError, Connection};
 
 /// The agent's side: opens one connection.
 #[derive(Debug)]
-pub struct Dialer(quinn::Endpoint);
+pub struct Dialer {
+    endpoint: quinn::Endpoint,
+    /// Bytes of UDP payload that are looked for, both ways.
+    mtu: u16,
+}
 
 impl Dialer {
     /// An endpoint on a port that the system chooses, in the address family of `remote`.
@@ -24,8 +28,11 @@ impl Dialer {
     /// What binding reports.
     pub fn new(remote: SocketAddr) -> io::Result<Self> {
         let any: SocketAddr = if remote.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0u16; 8], 0).into() };
-        let runtime = Arc::new(Runtime);
-        quinn::Endpoint::new(quinn::EndpointConfig::default(), None, bind(any)?, runtime).map(Self)
+        let mtu = mtu::towards(remote);
+        let mut config = quinn::EndpointConfig::default();
+        config.max_udp_payload_size(mtu).map_err(io::Error::other)?;
+        let endpoint = quinn::Endpoint::new(config, None, bind(any)?, Arc::new(Runtime { mtu }))?;
+        Ok(Self { endpoint, mtu })
     }
 
     /// Connects to `remote`, whose certificate must be for `server_name`. Done or failed within
@@ -43,11 +50,13 @@ impl Dialer {
         let crypto = QuicClientConfig::try_from(tls).map_err(|error| ConnectError::Other(error.to_string()))?;
         let mut config = quinn::ClientConfig::new(Arc::new(crypto));
         let mut transport = settings();
-        transport.keep_alive_interval(Some(KEEP_ALIVE_INTERVAL));
+        transport.keep_alive_interval(Some(KEEP_ALIVE_INTERVAL)).mtu_discovery_config(Some(mtu::discovery(self.mtu)));
         transport.max_concurrent_bidi_streams(VarInt::from_u32(granted::FIRST));
         config.transport_config(Arc::new(transport));
-        let connecting =
-            self.0.connect_with(config, remote, server_name).map_err(|error| ConnectError::Other(error.to_string()))?;
+        let connecting = self
+            .endpoint
+            .connect_with(config, remote, server_name)
+            .map_err(|error| ConnectError::Other(error.to_string()))?;
         match tokio::time::timeout(HANDSHAKE_DEADLINE, connecting).await {
             Ok(connection) => Ok(Link::new(connection.map_err(ConnectError::from)?, Some(Granted::new())).into()),
             Err(_) => Err(ConnectError::Timeout),
@@ -59,13 +68,13 @@ impl Dialer {
     /// # Errors
     /// What binding reports; then all stays as it is.
     pub fn rebind(&self) -> io::Result<()> {
-        let mut any = self.0.local_addr()?;
+        let mut any = self.endpoint.local_addr()?;
         any.set_port(0);
-        self.0.rebind(bind(any)?)
+        self.endpoint.rebind(bind(any)?)
     }
 
     /// Waits until the peers of closed connections were told.
     pub async fn wait_idle(&self) {
-        self.0.wait_idle().await;
+        self.endpoint.wait_idle().await;
     }
 }

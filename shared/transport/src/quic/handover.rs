@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 use std::io::{self, IoSliceMut};
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,13 +23,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::mtu::MOST;
 use super::runtime::Runtime;
 
 /// Datagrams of peers' own sockets that wait to be read; more are dropped, as by a socket whose buffer is full.
 const WAITING: usize = 4096;
-
-/// The largest datagram that is read, bytes: more than the endpoint takes (quinn's `max_udp_payload_size`).
-const DATAGRAM: usize = 2048;
 
 /// A peer of which nothing came for so long has no connection any more, and needs no socket of its own.
 const QUIET: Duration = IDLE_TIMEOUT.saturating_add(Duration::from_secs(5));
@@ -70,7 +69,7 @@ struct Datagram {
 impl Socket {
     pub(super) fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
         let own = socket.try_clone()?;
-        let main = Runtime.wrap_udp_socket(socket)?;
+        let main = Runtime { mtu: MOST }.wrap_udp_socket(socket)?;
         Ok(Self { main, own, is_shared: AtomicBool::new(false), state: Mutex::default() })
     }
 
@@ -138,6 +137,12 @@ impl Socket {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether all that has come is read. That nothing is ready only means that nothing new was told of.
+    fn is_empty(&self) -> bool {
+        let read = SockRef::from(&self.own).peek(&mut [MaybeUninit::uninit()]);
+        read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     fn poll_shared(
         &self,
         cx: &mut Context<'_>,
@@ -149,7 +154,7 @@ impl Socket {
             if let Poll::Ready(read) = self.main.poll_recv(cx, bufs, meta) {
                 return Poll::Ready(read);
             }
-            if let Some(emptied) = state.emptied.take() {
+            if let Some(emptied) = state.emptied.take_if(|_| self.is_empty()) {
                 state.is_away = true;
                 // Whoever waited for it may have gone.
                 let _ = emptied.send(());
@@ -240,10 +245,11 @@ fn connected(bound: SocketAddr, (peer, local): Path) -> io::Result<tokio::net::U
 
 /// Reads a peer's own socket until nothing comes any more.
 async fn read(socket: tokio::net::UdpSocket, path: Path, datagrams: mpsc::Sender<Datagram>) {
-    let mut buffer = [0; DATAGRAM];
     loop {
-        let Ok(received) = timeout(QUIET, socket.recv_from(&mut buffer)).await else { return };
-        match received {
+        let Ok(ready) = timeout(QUIET, socket.readable()).await else { return };
+        // Only now: there is a socket a peer.
+        let mut buffer = [0; MOST as usize];
+        match ready.and_then(|()| socket.try_recv_from(&mut buffer)) {
             Ok((len, from)) => {
                 // Before it was connected it may have got somebody else's.
                 let path = if from.ip().to_canonical() == path.0.ip().to_canonical() && from.port() == path.0.port() {
@@ -259,6 +265,7 @@ async fn read(socket: tokio::net::UdpSocket, path: Path, datagrams: mpsc::Sender
             // The peer's machine says that nobody listens: it may again.
             Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset) => {
             }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return tracing::debug!(peer = %path.0, %error, "a peer's own socket failed"),
         }
     }

@@ -14,7 +14,7 @@ use quinn_proto::HashedConnectionIdGenerator;
 
 use super::handover::{Path, Socket};
 use super::runtime::Runtime;
-use super::{Link, settings};
+use super::{Link, mtu, settings};
 use crate::{ConnectError, Connection};
 
 /// The relay's side: waits for agents.
@@ -39,9 +39,12 @@ impl Listener {
         let mut transport = settings();
         // The control stream is the only one that an agent opens.
         transport.max_concurrent_bidi_streams(VarInt::from_u32(1));
+        // Where the agent's first link carries less, the agent says so (RFC 9000 §18.2).
+        transport.mtu_discovery_config(Some(mtu::discovery(mtu::MOST)));
         config.transport_config(Arc::new(transport)).migration(true);
-        let (socket, runtime) = (Arc::new(Socket::new(socket)?), Arc::new(Runtime));
-        let endpoint = quinn::Endpoint::new_with_abstract_socket(endpoint(key), Some(config), socket.clone(), runtime)?;
+        let (socket, runtime) = (Arc::new(Socket::new(socket)?), Arc::new(Runtime { mtu: mtu::MOST }));
+        let endpoint =
+            quinn::Endpoint::new_with_abstract_socket(endpoint(key)?, Some(config), socket.clone(), runtime)?;
         Ok(Self { endpoint, socket })
     }
 
@@ -84,18 +87,20 @@ impl Listener {
 const RESET_INTERVAL: Duration = Duration::from_micros(500);
 
 /// An endpoint that knows the connection ids of the one before it, and how to reset them.
-fn endpoint(key: &[u8; 32]) -> EndpointConfig {
+fn endpoint(key: &[u8; 32]) -> io::Result<EndpointConfig> {
     let mut config = EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, key)));
     // Ids are only told from noise by this: it is no secret that protects anything.
     let [a, b, c, d, e, f, g, h, ..] = *hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), b"connection ids").as_ref()
     else {
-        return config;
+        return Ok(config);
     };
     let seed = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
     config
         .cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(seed)))
-        .min_reset_interval(RESET_INTERVAL);
-    config
+        .min_reset_interval(RESET_INTERVAL)
+        .max_udp_payload_size(mtu::MOST)
+        .map_err(io::Error::other)?;
+    Ok(config)
 }
 
 /// An agent that has sent its first packet.

@@ -8,6 +8,7 @@ mod granted;
 mod handover;
 mod heard;
 mod listener;
+mod mtu;
 mod runtime;
 mod socket;
 mod stats;

@@ -10,7 +10,10 @@ use quinn::{AsyncTimer, AsyncUdpSocket, TokioRuntime};
 
 /// See the module's head.
 #[derive(Debug)]
-pub(super) struct Runtime;
+pub(super) struct Runtime {
+    /// Bytes of UDP payload that may come.
+    pub(super) mtu: u16,
+}
 
 impl quinn::Runtime for Runtime {
     fn new_timer(&self, at: Instant) -> Pin<Box<dyn AsyncTimer>> {
@@ -23,7 +26,7 @@ impl quinn::Runtime for Runtime {
 
     fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
         #[cfg(unix)]
-        return Ok(Arc::new(super::udp::Udp::new(socket)?));
+        return Ok(Arc::new(super::udp::Udp::new(socket, self.mtu)?));
         #[cfg(not(unix))]
         return TokioRuntime.wrap_udp_socket(socket);
     }

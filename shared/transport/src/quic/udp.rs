@@ -22,6 +22,9 @@ use tokio::time::sleep;
 /// them over one by one.
 const FEW_ARE_ALL: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
+/// Bytes that Linux hands over as one at most, of however many datagrams.
+const MOST_AT_ONCE: usize = 64 << 10;
+
 /// When a send is tried again where the system cannot be asked to tell of room, as when there are too many open files.
 const TRY_AGAIN: Duration = Duration::from_millis(1);
 
@@ -31,6 +34,8 @@ pub(super) struct Udp {
     /// Waits for datagrams only.
     socket: AsyncFd<std::net::UdpSocket>,
     state: UdpSocketState,
+    /// Bytes of payload that may come.
+    mtu: u16,
     /// Whether a send has found no room, and nobody has heard since that there is some.
     is_full: AtomicBool,
     /// What they wait on who wait for room.
@@ -38,11 +43,11 @@ pub(super) struct Udp {
 }
 
 impl Udp {
-    pub(super) fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
+    pub(super) fn new(socket: std::net::UdpSocket, mtu: u16) -> io::Result<Self> {
         // Sets what QUIC needs, and non-blocking.
         let state = UdpSocketState::new((&socket).into())?;
         let socket = waiting(socket, Interest::READABLE)?;
-        Ok(Self { socket, state, is_full: AtomicBool::new(false), full: Mutex::default() })
+        Ok(Self { socket, state, mtu, is_full: AtomicBool::new(false), full: Mutex::default() })
     }
 
     /// Waits until there may be room to send.
@@ -119,7 +124,8 @@ impl AsyncUdpSocket for Udp {
     }
 
     fn max_receive_segments(&self) -> usize {
-        self.state.gro_segments()
+        // quinn has room for so many of the largest, 32 times.
+        self.state.gro_segments().min(MOST_AT_ONCE.div_ceil(self.mtu.into()))
     }
 
     fn may_fragment(&self) -> bool {
@@ -162,7 +168,7 @@ mod tests {
     use super::*;
 
     fn udp() -> Arc<Udp> {
-        Arc::new(Udp::new(std::net::UdpSocket::bind("127.0.0.1:0").unwrap()).unwrap())
+        Arc::new(Udp::new(std::net::UdpSocket::bind("127.0.0.1:0").unwrap(), 1_452).unwrap())
     }
 
     /// How many datagrams came at once.
