@@ -30,7 +30,8 @@ impl Requests {
             let mut tasks = self.tasks();
             // Those that are over are let go of here: to be woken by each would cost as much as to take it did.
             reap(&mut tasks);
-            tasks.spawn(request::serve(send, recv, work.clone()));
+            // Boxed, as a task is moved six times on its way in and out.
+            tasks.spawn(Box::pin(request::serve(send, recv, work.clone())));
         }
     }
 
