@@ -58,14 +58,20 @@ pub fn parse(authority: &str) -> Result<(Host<'_>, Option<u16>), InvalidHost> {
     };
     let port = port(port_text)?;
     let host = host.strip_suffix('.').unwrap_or(host);
-    let is_name = !host.is_empty()
-        && host.len() <= 253
-        && host.split('.').all(|label| {
-            !label.is_empty()
-                && label.len() <= crate::limits::MAX_NAME_LEN
-                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-        });
-    if is_name { Ok((Host(lower(host)), port)) } else { Err(InvalidHost) }
+    if is_name(host) { Ok((Host(lower(host)), port)) } else { Err(InvalidHost) }
+}
+
+/// Labels of letters, digits, `-` and `_`. In one pass: every request has one.
+fn is_name(host: &str) -> bool {
+    let mut label = 0;
+    for byte in host.bytes() {
+        label = match byte {
+            b'.' if label > 0 => 0,
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' if label < crate::limits::MAX_NAME_LEN => label + 1,
+            _ => return false,
+        };
+    }
+    label > 0 && host.len() <= 253
 }
 
 fn port(text: Option<&str>) -> Result<Option<u16>, InvalidHost> {
