@@ -246,6 +246,8 @@ fn connected(bound: SocketAddr, (peer, local): Path) -> io::Result<tokio::net::U
 /// Reads a peer's own socket until nothing comes any more.
 async fn read(socket: tokio::net::UdpSocket, path: Path, datagrams: mpsc::Sender<Datagram>) {
     loop {
+        // Reading what is there is no wait to tokio: whoever sends without a pause would have the thread to himself.
+        tokio::task::coop::consume_budget().await;
         let Ok(ready) = timeout(QUIET, socket.readable()).await else { return };
         // Only now: there is a socket a peer.
         let mut buffer = [0; MOST as usize];

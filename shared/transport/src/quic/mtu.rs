@@ -1,8 +1,10 @@
 //! How large a packet may get. quinn by itself looks for no larger ones than Ethernet's; on one machine, or in a network of
-//! jumbo frames, each costs as much and carries a multiple.
+//! jumbo frames, each costs as much and carries a multiple. Where the way gets narrower behind the first link, quinn's search
+//! takes some dozen lost probes more, in which nothing else is lost; where it gets narrower later, quinn finds out by what is
+//! lost (its black hole detection).
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 
 use quinn::MtuDiscoveryConfig;
 
@@ -39,7 +41,7 @@ fn link(remote: SocketAddr) -> io::Result<u32> {
     // An IPv4 address that an IPv6 socket names is reached over IPv4.
     let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
     let any: SocketAddr = if remote.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0u16; 8], 0).into() };
-    let socket = UdpSocket::bind(any)?;
+    let socket = std::net::UdpSocket::bind(any)?;
     socket.connect(remote)?;
     let mtu = if remote.is_ipv4() {
         rustix::net::sockopt::ip_mtu(&socket)?
@@ -62,7 +64,10 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn this_machine_carries_more_than_ethernet() {
-        for remote in ["127.0.0.1:9", "[::1]:9", "[::ffff:127.0.0.1]:9"] {
+        // Where there is no IPv6, nothing is reached over it.
+        let has_ipv6 = std::net::UdpSocket::bind("[::1]:0").is_ok();
+        let remotes = ["127.0.0.1:9", "[::ffff:127.0.0.1]:9", "[::1]:9"];
+        for remote in &remotes[..if has_ipv6 { 3 } else { 2 }] {
             assert_eq!(towards(remote.parse().unwrap()), MOST, "{remote}");
         }
     }

@@ -12,6 +12,7 @@ use quinn::{AsyncTimer, AsyncUdpSocket, TokioRuntime};
 #[derive(Debug)]
 pub(super) struct Runtime {
     /// Bytes of UDP payload that may come.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "tokio's own socket does not ask"))]
     pub(super) mtu: u16,
 }
 

@@ -80,7 +80,7 @@ impl Controller for Control {
     }
 
     fn initial_window(&self) -> u64 {
-        window::INITIAL
+        self.0.initial()
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {

@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use super::simulation::{Cubic, LINK, Link, MTU, run};
-use super::window::{INITIAL, Window};
+use super::window::Window;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -114,6 +114,17 @@ fn a_collapse_leaves_two_packets_and_slow_start_to_where_it_was() {
 }
 
 #[test]
+fn before_anything_is_known_more_than_two_packets_are_on_their_way() {
+    let mut window = window();
+    for (mtu, bytes) in [(1_200, 12_000), (1_452, 14_520), (6_400, 14_720)] {
+        window.set_mtu(mtu);
+        assert_eq!(window.bytes(), bytes);
+    }
+    window.collapse(Instant::now());
+    assert_eq!(window.bytes(), 12_800);
+}
+
+#[test]
 fn larger_packets_are_no_reason_to_grow() {
     let (mut window, begin) = (window(), Instant::now());
     run(&LINK, begin, 10 * SECOND, &mut [&mut window]);
@@ -138,7 +149,7 @@ fn what_is_not_used_neither_grows_nor_shrinks() {
         if round % 10 == 0 {
             window.lost(now, sent, 100);
         }
-        assert_eq!(window.bytes(), INITIAL);
+        assert_eq!(window.bytes(), window.initial());
     }
 }
 
@@ -147,7 +158,7 @@ fn a_mark_of_the_network_counts_as_a_full_queue() {
     let (mut window, begin) = (window(), Instant::now());
     let now = begin + Duration::from_millis(40);
     window.acknowledged(now, begin, 1_200, false);
-    window.settle(now, INITIAL);
+    window.settle(now, window.initial());
     let before = window.bytes();
     window.lost(now, begin, 0);
     assert_eq!(window.bytes(), before * 7 / 10);

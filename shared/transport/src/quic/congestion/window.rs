@@ -6,9 +6,6 @@ use super::curve::{Curve, LEFT};
 use super::losses::Losses;
 use super::rounds::Rounds;
 
-/// Bytes that may be on their way before anything is known: ten packets of the least size (RFC 9002 §7.2).
-pub(super) const INITIAL: u64 = 12_000;
-
 /// Packets that may be on their way whatever happens: RFC 9002 §7.2.
 const MINIMUM_PACKETS: f64 = 2.0;
 
@@ -50,10 +47,16 @@ pub(super) struct Window {
     losses: Losses,
 }
 
+/// Bytes that may be on their way before anything is known (RFC 9002 §7.2). More than two packets of any size that is used
+/// here: quinn keeps room for one, and a packet that comes alone is acknowledged 25 ms later.
+fn initial(mtu: f64) -> f64 {
+    (10.0 * mtu).min((2.0 * mtu).max(14_720.0))
+}
+
 impl Window {
     pub(super) fn new(mtu: u16) -> Self {
         Self {
-            bytes: INITIAL as f64,
+            bytes: initial(mtu.into()),
             mtu: f64::from(mtu),
             curve: None,
             threshold: f64::INFINITY,
@@ -71,12 +74,18 @@ impl Window {
         self.bytes as u64
     }
 
+    /// What it is before anything is known.
+    pub(super) fn initial(&self) -> u64 {
+        initial(self.mtu) as u64
+    }
+
     pub(super) fn set_mtu(&mut self, mtu: u16) {
         let before = std::mem::replace(&mut self.mtu, f64::from(mtu));
         if let Some(curve) = &mut self.curve {
             curve.scale(before / self.mtu);
         }
-        self.bytes = self.bytes.max(self.minimum());
+        let is_new = self.curve.is_none() && self.threshold.is_infinite();
+        self.bytes = self.bytes.max(if is_new { initial(self.mtu) } else { self.minimum() });
     }
 
     /// `bytes` that were `sent` have arrived. `is_unused`: there was nothing more to send.
