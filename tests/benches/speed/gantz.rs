@@ -42,10 +42,10 @@ pub(crate) struct Relay {
 pub(crate) async fn relay(tls: &str, binaries: &Binaries, state: &Path) -> Relay {
     std::fs::create_dir_all(state).unwrap();
     let mut command = command(&binaries.relay, state);
-    command.args(["serve", "--access", "open", "--max-body", "0", "--log-format", "json", "--tls", tls]);
+    command.args(["serve", "--access", "open", "--log-format", "json", "--tls", tls]);
     command.args(["--domain", DOMAIN, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
     // The limits stay in force; the numbers are beyond what this load can reach.
-    command.args(["--token-rate", "10000000/s", "--tunnel-rate", "10000000/s"]);
+    command.args(["--max-body", "1TiB", "--token-rate", "10000000/s", "--tunnel-rate", "10000000/s"]);
     command.args(["--max-connections-per-source", "10000"]);
     command.arg("--state-dir").arg(state);
     let (process, (public, agents)) = Process::start("gantz-relay", &mut command, Announces::Stderr, serves).await;
