@@ -11,17 +11,21 @@ import sys
 from collections import Counter
 
 # The first pattern that is found in a symbol's name decides.
+# Waking a process ends in `_raw_spin_unlock_irqrestore`, where a virtual machine's samples of it gather.
 KERNEL = [
-    ("kernel: copies", r"copy_to_iter|copy_from_iter|copy_user|rep_movs|_copy_"),
+    ("kernel: copies", r"copy_to_iter|copy_from_iter|copy_user|rep_movs"),
     (
         "kernel: processes put to sleep and woken",
-        r"schedule|switch|wake|futex|enqueue|dequeue|pick_next|update_curr|load_avg|ttwu|select_task|idle|hrtimer|sched"
-        r"|cpu_|rq|pelt|entity|vruntime|_raw_spin_unlock_irqrestore",
+        r"task_switch|schedule|^sched_|^try_to_wake|^ttwu|wake_up|^_raw_spin_unlock_irqrestore|futex|(en|de)queue_(task|entit)"
+        r"|^pick_|^update_(curr|load|rq)|^select_task|_idle|hrtimer|_load_avg|^switch_",
     ),
-    ("kernel: epoll", r"ep_|epoll|poll|eventfd"),
-    ("kernel: entry, exit, locks, interrupts", r"page|fault|irq|entry|exit|syscall|do_user|spin|lock|timer|clock|apic|rcu"),
-    ("kernel: TCP, UDP", r"tcp|inet_|sk_|sock|skb|ip_|udp|net_|netif|dev_|loopback|backlog|napi|nf_|ipv4|dst_|fib|csum|datagram"),
-    ("kernel: other", ""),
+    ("kernel: epoll", r"^ep_|epoll|eventpoll"),
+    (
+        "kernel: TCP, UDP",
+        r"^_*(tcp|udp|inet6?|sock|sk|skb|ip6?|ipv4|net|netif|dev|nf|napi|fib|dst|loopback|csum|alloc_skb|consume_skb)_"
+        r"|_skb|_backlog|softirq|conntrack|datagram|sendmsg|recvmsg|recvfrom|sendto",
+    ),
+    ("kernel: others", ""),
 ]
 LIBC = [
     ("malloc, free", r"alloc|free|memalign|unlink_chunk|tcache"),
@@ -29,7 +33,7 @@ LIBC = [
     ("libc: others", ""),
 ]
 PROGRAM = [
-    ("AES-GCM, SHA-256, rustls", r"aws_lc|aead|aes|gcm|sha256|SHA256|rustls|ring"),
+    ("AES-GCM, SHA-256, rustls", r"aws_lc|aead|aes|gcm|sha256|SHA256|rustls|\bring::"),
     ("quinn", r"quinn|gantz_transport::quic|RecvState"),
     ("hyper, http", r"hyper|httparse|http::|http_body|TokioIo"),
     ("log of calls", r"serde|audit|calls::"),

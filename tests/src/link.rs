@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
-pub use self::bottleneck::{Bottleneck, Passed, Shape};
+pub use self::bottleneck::{Bottleneck, ETHERNET, Passed, Shape};
 pub use self::stream::{Course, Step, calm};
 
 /// Which way a datagram, or a piece of a stream, goes.

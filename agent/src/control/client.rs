@@ -116,8 +116,10 @@ mod tests {
             transport: String::new(),
         }));
         let answers = std::thread::spawn(move || {
-            let (mut stream, _) = answering.accept().unwrap();
-            writeln!(stream, "{}", status.unwrap()).unwrap();
+            let mut stream = BufReader::new(answering.accept().unwrap().0);
+            // Closed before it is asked, it would be one that ends just now.
+            stream.read_line(&mut String::new()).unwrap();
+            writeln!(stream.get_mut(), "{}", status.unwrap()).unwrap();
         });
         let begun = Instant::now();
         let found = running(&place).unwrap();

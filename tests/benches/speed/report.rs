@@ -67,8 +67,7 @@ impl Report {
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let about = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let model = about.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-        let model = model.map(|(_, model)| model);
+        let model = about.lines().find_map(|line| Some(line.strip_prefix("model name")?.split_once(": ")?.1));
         let begun = jiff::Timestamp::now().strftime("%F").to_string();
         let busy = load.split(' ').next().and_then(|load| load.parse().ok()).is_some_and(|load: f64| load > BUSY);
         if busy {
@@ -79,7 +78,14 @@ impl Report {
         }
         let resident = |process: &Option<crate::process::Process>| process.as_ref().map(|process| process.idle);
         Self {
-            machine: json!({ "begun": begun, "processors": processors, "model": model, "kernel": kernel.trim(), "load_before": load.trim(), "busy": busy }),
+            machine: json!({
+                "begun": begun,
+                "processors": processors,
+                "model": model,
+                "kernel": kernel.trim(),
+                "load_before": load.trim(),
+                "busy": busy,
+            }),
             plan: json!({ "rounds": plan.rounds, "seconds": plan.time.as_secs_f64(), "bulk_bytes": plan.bulk }),
             missing: rows.missing.clone(),
             idle: rows.running.iter().map(|row| (row.name, resident(&row.relay), resident(&row.agent))).collect(),

@@ -16,8 +16,8 @@ use super::bind;
 /// What a datagram takes of the link besides its payload: the heads of IPv4 and UDP, bytes.
 const HEADS: usize = 28;
 
-/// The largest payload that it carries: 1,500 bytes with these heads.
-const LARGEST: usize = 1_500 - HEADS;
+/// The largest payload that Ethernet carries: 1,500 bytes with these heads.
+pub const ETHERNET: usize = 1_500 - HEADS;
 
 /// What a link is like, either way.
 #[derive(Debug, Clone, Copy)]
@@ -112,7 +112,7 @@ async fn admit(
         let is_lost = dice.random::<f64>() < shape.loss;
         let mut passed = passed.lock().unwrap();
         passed.came += 1;
-        if len > LARGEST {
+        if len > ETHERNET {
             passed.too_large += 1;
         } else if is_lost {
             passed.lost += 1;

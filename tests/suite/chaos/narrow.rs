@@ -5,14 +5,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use gantz_agent::config::Transports;
 use gantz_agent::tunnel::Transport;
-use gantz_tests::link::{Fate, Weather};
+use gantz_tests::link::{ETHERNET, Fate, Weather};
 
 use crate::linked::{A_WHILE, RECOVERY, assert_unnoticed, loaded_in};
 
-/// What Ethernet carries over IPv4, bytes of UDP payload. On this machine's loopback datagrams get larger.
-const ETHERNET: usize = 1_500 - 28;
-
-/// Counts what it loses.
+/// Loses what Ethernet does not carry, which this machine's loopback does, and counts it.
 fn narrow(lost: &Arc<AtomicU32>) -> Weather {
     let lost = lost.clone();
     Box::new(move |_, datagram| {

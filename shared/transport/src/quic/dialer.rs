@@ -10,6 +10,7 @@ use quinn::crypto::rustls::QuicClientConfig;
 
 use super::granted::{self, Granted};
 use super::runtime::Runtime;
+use super::socket::any;
 use super::{Link, bind, mtu, settings};
 use crate::{ConnectError, Connection};
 
@@ -27,11 +28,10 @@ impl Dialer {
     /// # Errors
     /// What binding reports.
     pub fn new(remote: SocketAddr) -> io::Result<Self> {
-        let any: SocketAddr = if remote.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0u16; 8], 0).into() };
         let mtu = mtu::towards(remote);
         let mut config = quinn::EndpointConfig::default();
         config.max_udp_payload_size(mtu).map_err(io::Error::other)?;
-        let endpoint = quinn::Endpoint::new(config, None, bind(any)?, Arc::new(Runtime { mtu }))?;
+        let endpoint = quinn::Endpoint::new(config, None, bind(any(remote))?, Arc::new(Runtime { mtu }))?;
         Ok(Self { endpoint, mtu })
     }
 
@@ -50,8 +50,10 @@ impl Dialer {
         let crypto = QuicClientConfig::try_from(tls).map_err(|error| ConnectError::Other(error.to_string()))?;
         let mut config = quinn::ClientConfig::new(Arc::new(crypto));
         let mut transport = settings();
-        transport.keep_alive_interval(Some(KEEP_ALIVE_INTERVAL)).mtu_discovery_config(Some(mtu::discovery(self.mtu)));
-        transport.max_concurrent_bidi_streams(VarInt::from_u32(granted::FIRST));
+        transport
+            .keep_alive_interval(Some(KEEP_ALIVE_INTERVAL))
+            .max_concurrent_bidi_streams(VarInt::from_u32(granted::FIRST))
+            .mtu_discovery_config(Some(mtu::discovery(self.mtu)));
         config.transport_config(Arc::new(transport));
         let connecting = self
             .endpoint

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use quinn::MtuDiscoveryConfig;
 
-/// Bytes of UDP payload that are looked for anywhere: what Ethernet carries over IPv6, and then some tunnel's header.
+/// Bytes of UDP payload that are looked for anywhere: what Ethernet carries over IPv6.
 const ETHERNET: u16 = 1_452;
 
 /// Bytes of UDP payload that are never exceeded: quinn gives the system ten packets at once, and that takes 65,507 bytes.
@@ -40,8 +40,7 @@ pub(super) fn towards(remote: SocketAddr) -> u16 {
 fn link(remote: SocketAddr) -> io::Result<u32> {
     // An IPv4 address that an IPv6 socket names is reached over IPv4.
     let remote = SocketAddr::new(remote.ip().to_canonical(), remote.port());
-    let any: SocketAddr = if remote.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0u16; 8], 0).into() };
-    let socket = std::net::UdpSocket::bind(any)?;
+    let socket = std::net::UdpSocket::bind(super::socket::any(remote))?;
     socket.connect(remote)?;
     let mtu = if remote.is_ipv4() {
         rustix::net::sockopt::ip_mtu(&socket)?

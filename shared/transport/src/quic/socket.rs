@@ -11,6 +11,11 @@ pub const UDP_BUFFER: usize = 4 << 20;
 /// What of [`UDP_BUFFER`] is little enough to tell the operator.
 const UDP_BUFFER_LITTLE: usize = 1 << 20;
 
+/// Where a socket is bound that sends to `remote`, on a port that the system chooses.
+pub(super) fn any(remote: SocketAddr) -> SocketAddr {
+    if remote.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0u16; 8], 0).into() }
+}
+
 /// A UDP socket for an endpoint, with buffers as large as the system gives.
 ///
 /// # Errors
