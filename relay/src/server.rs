@@ -8,6 +8,7 @@ use std::{fmt, io};
 
 use gantz_shared::control::Secret;
 use gantz_transport::quic::Listener;
+use gantz_transport::runtime::Workers;
 use gantz_transport::tcp;
 use http::uri::Scheme;
 use tokio::task::JoinSet;
@@ -84,6 +85,8 @@ pub struct Relay {
     ca: Option<LocalCa>,
     audit: Option<Keeper>,
     first_key: Option<Secret>,
+    /// Dropped last: what is spread over them has ended by then.
+    _workers: Workers,
 }
 
 #[derive(Debug)]
@@ -187,6 +190,7 @@ impl Relay {
             Transport::Tls(tls::Acceptor::new(&certificates, config)?)
         };
 
+        let workers = Workers::start(config.workers)?;
         let (stop, cut, admin_stop) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         let (mut tasks, mut admin_tasks) = (JoinSet::new(), JoinSet::new());
         let addresses = Addresses {
@@ -230,7 +234,7 @@ impl Relay {
         };
         let scrapes = admin::Scrapes::new(metrics::registry(&metrics, sources));
         let around = tls::Surroundings { directory: directory.clone(), audit: audit.lines(), open: open.clone() };
-        let edge = Edge::new(config, public, directory, audit, door, metrics, certificates.http.clone());
+        let edge = Edge::new(config, public, directory, audit, door, workers.crew(), metrics, certificates.http.clone());
         let serve = |listener: TcpListener, name: &'static str, transport: Transport| {
             let (listener, edge, open) = (listening(listener)?, edge.clone(), open.clone());
             let (stop, cut, standing) = (stop.clone(), cut.clone(), listeners.add(name));
@@ -264,7 +268,7 @@ impl Relay {
                 }
             });
         }
-        let ways = Ways { quic: agents, over_tcp, moves, listening: listeners.add("agents") };
+        let ways = Ways { quic: agents, over_tcp, moves, workers: workers.crew(), listening: listeners.add("agents") };
         tasks.spawn(tunnels::serve(ways, greeter, stop.clone(), cut.clone(), drain.as_secs()));
         if let Some(dir) = state_dir {
             let stop = stop.clone();
@@ -290,6 +294,7 @@ impl Relay {
             ca: certificates.ca,
             audit: keeper,
             first_key,
+            _workers: workers,
         })
     }
 

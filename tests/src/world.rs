@@ -1,6 +1,7 @@
 //! Relay, agent and local server, started together.
 
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,6 +22,9 @@ use crate::origin::Origin;
 /// The domain of every test's relay.
 pub const DOMAIN: &str = "relay.test";
 
+/// The relay's workers: more than one, as most relays have them.
+const WORKERS: NonZeroUsize = NonZeroUsize::new(2).unwrap();
+
 /// A change to the agent's configuration.
 type Change = Box<dyn FnOnce(&mut gantz_agent::Config)>;
 
@@ -40,6 +44,7 @@ pub fn relay() -> Builder {
     Builder {
         relay: gantz_relay::Config {
             access: Access::Open,
+            workers: WORKERS,
             ..gantz_relay::Config::new(Domain::parse(DOMAIN).unwrap(), TlsConfig::SelfSigned)
         },
         agent: Vec::new(),

@@ -1,6 +1,7 @@
 //! From flags to a [`Config`].
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use gantz_shared::failure::{Exit, Failure};
@@ -31,6 +32,7 @@ pub(super) fn config(args: &ServeArgs) -> Result<Config, Vec<Failure>> {
         state_dir: Some(state_dir),
         access: args.access.into(),
         trusted_proxies: args.trusted_proxies.clone(),
+        workers: workers(args),
         limits: args.limits.limits(args.access),
         rates: args.limits.rates(),
         hold: args.hold,
@@ -40,6 +42,12 @@ pub(super) fn config(args: &ServeArgs) -> Result<Config, Vec<Failure>> {
         drain: args.drain,
         ..Config::new(domain.clone(), tls)
     })
+}
+
+/// Where the system does not say how many processors there are, one.
+fn workers(args: &ServeArgs) -> NonZeroUsize {
+    let told = args.workers.map(usize::from).and_then(NonZeroUsize::new);
+    told.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
 }
 
 /// Goes on without what is wrong, and notes it.

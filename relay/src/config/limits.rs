@@ -137,6 +137,9 @@ pub const UNREAD_AFTER: Duration = Duration::from_millis(250);
 /// Unread answers of one tunnel that have such a window, of [`gantz_shared::limits::STREAM_WINDOW`] bytes.
 pub const MAX_UNREAD: usize = 16;
 
+/// Threads over which a relay can be told to spread its connections.
+pub const MAX_WORKERS: i64 = 256;
+
 /// How long a caller may take nothing when there are more than [`MAX_UNREAD`]: then those that were not read for longest
 /// are given up. Longer than the pauses of a caller on a slow line, whose system takes what it has room for at once.
 pub const UNREAD_PATIENCE: Duration = Duration::from_secs(10);

@@ -5,6 +5,7 @@ mod domain;
 mod limits;
 mod rates;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ pub struct Config {
     pub audit_log: Option<PathBuf>,
     /// Peers whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Threads over which connections are spread, the one that starts the relay among them.
+    pub workers: NonZeroUsize,
     /// How much callers and agents may take up, and for how long.
     pub limits: Limits,
     /// How often callers may call.
@@ -68,6 +71,7 @@ impl Config {
             state_dir: None,
             audit_log: None,
             trusted_proxies: Vec::new(),
+            workers: NonZeroUsize::MIN,
             limits: Limits::default(),
             rates: Rates::default(),
             hold: Duration::from_secs(5),

@@ -6,16 +6,22 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use gantz_transport::tcp;
+use rustls::server::ClientHello;
 use socket2::SockRef;
 use tokio::net::TcpStream;
+use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
+use super::clock::later;
 use super::http1::Listener;
 use super::interim::Interim;
+use super::worker::{Leads, Moved, Step};
 use super::{Edge, http1, http2};
 use crate::config::NEAR_SEND_BUFFER;
 use crate::metrics::{NoConnection, Protocol};
-use crate::tls::{Accepted, Acceptor};
+use crate::tls::{Accepted, Acceptor, Elsewhere};
 use crate::tunnels::OverTcp;
 
 /// What a listener's connections speak.
@@ -47,62 +53,126 @@ fn prepare(stream: &TcpStream, is_near: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// Serves a connection to its end. Cancel-safe: dropped, it closes.
-pub(super) async fn serve(
-    stream: TcpStream,
-    peer: SocketAddr,
-    transport: Transport,
-    edge: Arc<Edge>,
-    stop: CancellationToken,
-) {
-    let is_near = peer.ip().to_canonical().is_loopback() || edge.is_trusted(peer.ip());
-    if let Err(error) = prepare(&stream, is_near) {
-        tracing::debug!(%peer, %error, "connection was gone before it began");
-        return;
+/// A connection that is to be served.
+pub(super) enum Come {
+    /// It has just been accepted.
+    New(TcpStream, Transport),
+    /// It was accepted on another worker.
+    Moved(Step),
+}
+
+/// Serves a connection to its end, or until it is known that another worker is to. Cancel-safe: dropped, it closes.
+pub(super) async fn serve(come: Come, peer: SocketAddr, edge: Arc<Edge>, stop: CancellationToken) -> Option<Moved> {
+    let (accepted, deadline) = match come {
+        Come::New(stream, transport) => {
+            let is_near = peer.ip().to_canonical().is_loopback() || edge.is_trusted(peer.ip());
+            if let Err(error) = prepare(&stream, is_near) {
+                tracing::debug!(%peer, %error, "connection was gone before it began");
+                return None;
+            }
+            match transport {
+                Transport::Plain => {
+                    if edge.workers.is_many() {
+                        match Box::pin(edge.leads(&stream, &stop)).await {
+                            Leads::Here => {}
+                            Leads::Nowhere => return None,
+                            Leads::To(runtime) => return moved(runtime, peer, stream.into_std().map(Step::Plain)),
+                        }
+                    }
+                    in_clear(stream, peer, edge, stop, Listener::Edge).await;
+                    return None;
+                }
+                Transport::Redirect => {
+                    in_clear(stream, peer, edge, stop, Listener::Redirect).await;
+                    return None;
+                }
+                Transport::Tls(acceptor) => {
+                    let deadline = later(edge.config.limits.deadlines.handshake);
+                    let shaking = async {
+                        let other = |hello: &ClientHello<'_>| edge.other_worker(hello);
+                        let elsewhere: Option<Elsewhere<'_>> = if edge.workers.is_many() { Some(&other) } else { None };
+                        acceptor.accept(stream, elsewhere).await
+                    };
+                    (Box::pin(shake(shaking, peer, deadline, &edge)).await?, deadline)
+                }
+            }
+        }
+        Come::Moved(Step::Plain(stream)) => {
+            match TcpStream::from_std(stream) {
+                Ok(stream) => in_clear(stream, peer, edge, stop, Listener::Edge).await,
+                Err(error) => tracing::warn!(%peer, %error, "cannot go on with a connection"),
+            }
+            return None;
+        }
+        Come::Moved(Step::Shaking(begun, deadline)) => {
+            (Box::pin(shake(begun.go_on(), peer, deadline, &edge)).await?, deadline)
+        }
+    };
+    match accepted {
+        Accepted::Caller(stream) => secure(stream, peer, edge, stop).await,
+        Accepted::Authority => tracing::debug!(peer = %peer.ip(), "a certificate authority was shown its proof"),
+        Accepted::Elsewhere(begun, runtime) => return moved(runtime, peer, Ok(Step::Shaking(begun, deadline))),
     }
-    let from = peer;
-    let peer = Peer { address: peer.ip(), sni: None, interim: None };
-    match transport {
-        Transport::Plain => {
-            let _open = edge.metrics.connect(Protocol::Plain);
-            http1::serve(stream, peer, edge, stop, Listener::Edge).await;
+    None
+}
+
+fn moved(runtime: Handle, peer: SocketAddr, step: io::Result<Step>) -> Option<Moved> {
+    match step {
+        Ok(step) => Some(Moved { runtime, peer, step }),
+        Err(error) => {
+            tracing::warn!(%peer, %error, "cannot move a connection");
+            None
         }
-        Transport::Redirect => {
-            let _open = edge.metrics.connect(Protocol::Redirect);
-            http1::serve(stream, peer, edge, stop, Listener::Redirect).await;
+    }
+}
+
+/// A handshake, to its end or its deadline.
+async fn shake(
+    shaking: impl Future<Output = io::Result<Accepted>>,
+    peer: SocketAddr,
+    deadline: Instant,
+    edge: &Edge,
+) -> Option<Accepted> {
+    match timeout_at(deadline, shaking).await {
+        Ok(Ok(accepted)) => Some(accepted),
+        Ok(Err(error)) => {
+            edge.metrics.connections_refused.of(NoConnection::HandshakeFailed).inc();
+            tracing::debug!(peer = %peer.ip(), %error, "TLS handshake failed");
+            None
         }
-        Transport::Tls(acceptor) => {
-            let handshake = tokio::time::timeout(edge.config.limits.deadlines.handshake, acceptor.accept(stream));
-            let stream = match handshake.await {
-                Ok(Ok(Accepted::Caller(stream))) => stream,
-                Ok(Ok(Accepted::Authority)) => {
-                    return tracing::debug!(peer = %peer.address, "a certificate authority was shown its proof");
-                }
-                Ok(Err(error)) => {
-                    edge.metrics.connections_refused.of(NoConnection::HandshakeFailed).inc();
-                    return tracing::debug!(peer = %peer.address, %error, "TLS handshake failed");
-                }
-                Err(_) => {
-                    edge.metrics.connections_refused.of(NoConnection::HandshakeTimeout).inc();
-                    return tracing::debug!(peer = %peer.address, "TLS handshake took too long");
-                }
-            };
-            let session = stream.get_ref().1;
-            let sni = session.server_name().map(Arc::from);
-            let alpn = session.alpn_protocol();
-            if alpn == Some(tcp::ALPN) {
-                // From here on it is no connection of the public.
-                return edge.agents.enter(OverTcp { stream: *stream, peer: from });
-            }
-            let is_http2 = alpn == Some(b"h2");
-            let peer = Peer { sni, ..peer };
-            let _open = edge.metrics.connect(if is_http2 { Protocol::Http2 } else { Protocol::Http1 });
-            if is_http2 {
-                // Boxed: most of what a connection is made of, which those of HTTP/1.1 need not carry.
-                Box::pin(http2::serve(stream, peer, edge, stop)).await;
-            } else {
-                http1::serve(stream, peer, edge, stop, Listener::Edge).await;
-            }
+        Err(_) => {
+            edge.metrics.connections_refused.of(NoConnection::HandshakeTimeout).inc();
+            tracing::debug!(peer = %peer.ip(), "TLS handshake took too long");
+            None
         }
+    }
+}
+
+/// HTTP/1.1 in clear.
+async fn in_clear(stream: TcpStream, peer: SocketAddr, edge: Arc<Edge>, stop: CancellationToken, listener: Listener) {
+    let _open = edge.metrics.connect(match listener {
+        Listener::Edge => Protocol::Plain,
+        Listener::Redirect => Protocol::Redirect,
+    });
+    http1::serve(stream, Peer { address: peer.ip(), sni: None, interim: None }, edge, stop, listener).await;
+}
+
+/// What ALPN has agreed on, over TLS.
+async fn secure(stream: Box<TlsStream<TcpStream>>, peer: SocketAddr, edge: Arc<Edge>, stop: CancellationToken) {
+    let session = stream.get_ref().1;
+    let sni = session.server_name().map(Arc::from);
+    let alpn = session.alpn_protocol();
+    if alpn == Some(tcp::ALPN) {
+        // From here on it is no connection of the public.
+        return edge.agents.enter(OverTcp { stream: *stream, peer, runtime: Handle::current() });
+    }
+    let is_http2 = alpn == Some(b"h2");
+    let peer = Peer { address: peer.ip(), sni, interim: None };
+    let _open = edge.metrics.connect(if is_http2 { Protocol::Http2 } else { Protocol::Http1 });
+    if is_http2 {
+        // Boxed: most of what a connection is made of, which those of HTTP/1.1 need not carry.
+        Box::pin(http2::serve(stream, peer, edge, stop)).await;
+    } else {
+        http1::serve(stream, peer, edge, stop, Listener::Edge).await;
     }
 }

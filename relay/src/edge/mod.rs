@@ -29,21 +29,25 @@ mod origin;
 mod reader;
 mod route;
 mod upload;
+mod worker;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 
 use axum::Router;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use gantz_transport::runtime::Crew;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use code::Code;
+use connection::Come;
 pub(crate) use connection::Transport;
 use hold::Holding;
+use worker::Moved;
 
 use crate::audit::Log;
 use crate::config::{Config, MAX_GUESSERS, MAX_STRANGERS, PublicOrigin};
@@ -72,6 +76,8 @@ pub(crate) struct Edge {
     holding: Holding,
     /// Where agents go that come over TCP.
     agents: Door,
+    /// Over which connections are spread.
+    workers: Crew,
     /// Proofs for a certificate authority that comes over plain HTTP.
     proofs: Option<gantz_acme::Http>,
     /// What the relay says on its own name.
@@ -89,6 +95,7 @@ impl Edge {
         directory: Arc<dyn Directory>,
         audit: Log,
         agents: Door,
+        workers: Crew,
         metrics: Arc<Metrics>,
         proofs: Option<gantz_acme::Http>,
     ) -> Arc<Self> {
@@ -101,6 +108,7 @@ impl Edge {
             holding: Holding::new(config.limits.http2.stream_window),
             config,
             agents,
+            workers,
             proofs,
             public,
             directory,
@@ -133,10 +141,16 @@ pub(crate) async fn serve(
     cut: CancellationToken,
 ) {
     let mut connections = JoinSet::new();
+    let attend = |come, peer, kept| attend(come, peer, edge.clone(), stop.clone(), cut.clone(), kept);
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &edge.connections) => accepted,
-            Some(_) = connections.join_next() => continue,
+            Some(done) = connections.join_next() => {
+                if let Ok(Some((Moved { runtime, peer, step }, kept))) = done {
+                    connections.spawn_on(attend(Come::Moved(step), peer, kept), &runtime);
+                }
+                continue;
+            }
             () = stop.cancelled() => break,
         };
         match accepted {
@@ -146,15 +160,7 @@ pub(crate) async fn serve(
                     tracing::debug!(%peer, "too many connections of one source");
                     continue;
                 };
-                let (transport, edge, stop, cut) = (transport.clone(), edge.clone(), stop.clone(), cut.clone());
-                connections.spawn(async move {
-                    {
-                        // Made here, and by reference: the task would have room for three of it.
-                        let serving = pin!(connection::serve(stream, peer, transport, edge, stop));
-                        cut.run_until_cancelled(serving).await;
-                    }
-                    drop((permit, place));
-                });
+                connections.spawn(attend(Come::New(stream, transport.clone()), peer, (permit, place)));
             }
             Err(error) => {
                 // Out of file descriptors, usually: without a pause this loop would only burn the CPU that could free
@@ -165,16 +171,38 @@ pub(crate) async fn serve(
         }
     }
     drop(listener);
-    while connections.join_next().await.is_some() {}
+    while let Some(done) = connections.join_next().await {
+        if let Ok(Some((Moved { runtime, peer, step }, kept))) = done {
+            connections.spawn_on(attend(Come::Moved(step), peer, kept), &runtime);
+        }
+    }
     edge.tasks.close();
     cut.run_until_cancelled(edge.tasks.wait()).await;
+}
+
+/// What a connection keeps until its end: its permit, and its place among those of its source.
+type Kept = (OwnedSemaphorePermit, Option<Place>);
+
+/// One connection, to its end, to `cut`, or until another worker is to go on with it.
+async fn attend(
+    come: Come,
+    peer: SocketAddr,
+    edge: Arc<Edge>,
+    stop: CancellationToken,
+    cut: CancellationToken,
+    kept: Kept,
+) -> Option<(Moved, Kept)> {
+    // By reference: what `run_until_cancelled` makes of it would have room for two.
+    let serving = pin!(connection::serve(come, peer, edge, stop));
+    let moved = cut.run_until_cancelled(serving).await.flatten()?;
+    Some((moved, kept))
 }
 
 /// First the permit, then the connection: over the limit, callers wait in the kernel's backlog.
 async fn accept(
     listener: &TcpListener,
     permits: &Arc<Semaphore>,
-) -> std::io::Result<(tokio::net::TcpStream, std::net::SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+) -> std::io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let permit = permits.clone().acquire_owned().await.map_err(std::io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
     Ok((stream, peer, permit))

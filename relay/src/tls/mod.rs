@@ -28,7 +28,7 @@ pub(crate) use acme::Surroundings;
 use by_name::ByName;
 pub(crate) use check::check;
 use files::Watch;
-pub(crate) use handshake::{Accepted, Acceptor};
+pub(crate) use handshake::{Accepted, Acceptor, Begun, Elsewhere};
 pub(crate) use leaf::Unfit;
 pub(crate) use self_signed::LocalCa;
 

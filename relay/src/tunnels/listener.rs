@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gantz_shared::reset::CloseCode;
 use gantz_transport::quic::{Incoming, Listener};
+use gantz_transport::runtime::{Busy, Crew};
 use gantz_transport::{ConnectError, Connection, tcp};
 use tokio::net::TcpStream;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_rustls::server::TlsStream;
@@ -26,6 +28,8 @@ const WAITING: usize = 64;
 pub(crate) struct OverTcp {
     pub(crate) stream: TlsStream<TcpStream>,
     pub(crate) peer: SocketAddr,
+    /// What drives its connection.
+    pub(crate) runtime: Handle,
 }
 
 /// Where agents go that have come over TCP.
@@ -53,13 +57,15 @@ pub(crate) struct Ways {
     pub(crate) over_tcp: mpsc::Receiver<OverTcp>,
     /// The way out: to another process.
     pub(crate) moves: Wishes,
+    /// Over which tunnels are spread.
+    pub(crate) workers: Crew,
     /// Says that agents are taken in.
     pub(crate) listening: Listening,
 }
 
 /// Serves agents until `stop`, then tells them, and closes what is left at `cut`.
 pub(crate) async fn serve(
-    Ways { quic, mut over_tcp, mut moves, listening }: Ways,
+    Ways { quic, mut over_tcp, mut moves, workers, listening }: Ways,
     greeter: Arc<Greeter>,
     stop: CancellationToken,
     cut: CancellationToken,
@@ -85,15 +91,18 @@ pub(crate) async fn serve(
                     incoming.ignore();
                 } else if let Some((incoming, place)) = hall.admit(incoming, sessions.len()) {
                     let peer = incoming.remote_address();
-                    sessions.spawn(hall.receive(incoming.accept(), peer, place));
+                    let worker = workers.least_busy();
+                    // Its connection is driven by what it is accepted on.
+                    sessions.spawn_on(hall.receive(incoming.accept(), peer, place, worker.take()), worker.runtime());
                 }
             }
-            Some(OverTcp { stream, peer }) = over_tcp.recv() => {
+            Some(OverTcp { stream, peer, runtime }) = over_tcp.recv() => {
                 // Who has shaken hands over TCP has its address.
                 if !is_away && sessions.len() < hall.greeter.limits.tunnels && let Ok(place) = hall.sources.enter(peer.ip()) {
                     let acceptor = acceptor.clone();
                     let connecting = async move { acceptor.accept(stream, peer).await };
-                    sessions.spawn(hall.receive(connecting, peer, Some(place)));
+                    let busy = workers.on(&runtime).take();
+                    sessions.spawn_on(hall.receive(connecting, peer, Some(place), busy), &runtime);
                 } else {
                     hall.turn_away();
                 }
@@ -177,6 +186,7 @@ impl Hall {
         connecting: impl Future<Output = Result<Connection, ConnectError>> + Send + 'static,
         peer: SocketAddr,
         place: Option<Place>,
+        busy: Busy,
     ) -> impl Future<Output = ()> + Send + 'static {
         let (greeter, stop, shaking) = (self.greeter.clone(), self.stop.clone(), self.shaking.clone());
         let drain_secs = self.drain_secs;
@@ -189,6 +199,7 @@ impl Hall {
                 drop(place);
             };
             session::run(connecting, peer, &greeter, &stop, drain_secs, greeted).await;
+            drop(busy);
         }
     }
 }

@@ -12,6 +12,7 @@ use gantz_shared::name::Name;
 use gantz_shared::reset::CloseCode;
 use gantz_shared::wire::Direction;
 use gantz_transport::{Connection, Dropped, FrameReader, FrameWriter, Lost};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +35,8 @@ pub(crate) struct Tunnel {
     access_key: KeyDigest,
     network: IpAddr,
     connection: Connection,
+    /// What drives it.
+    runtime: Handle,
     pulse: Pulse,
     open: bool,
     allowed_origins: Vec<String>,
@@ -90,6 +93,7 @@ impl Tunnel {
             network: network(connection.remote_address().ip()),
             unread: Arc::new(Unread::new(unread, id, connection.clone())),
             connection,
+            runtime: Handle::current(),
             pulse: Pulse::default(),
             open: policy.open,
             allowed_origins: policy.allowed_origins,
@@ -111,6 +115,11 @@ impl Tunnel {
     /// What QUIC has counted of it; none over TCP.
     pub(crate) fn quic(&self) -> Option<gantz_transport::quic::Stats> {
         self.connection.quic_stats()
+    }
+
+    /// What drives its connection.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
     }
 
     /// Tells two tunnels of one name apart.

@@ -30,6 +30,7 @@ mod take_over;
 mod taken_over;
 mod taken_ports;
 mod token;
+mod workers;
 
 use process::{Folder, gantz, gantz_relay};
 use relay_process::RelayProcess;

@@ -40,6 +40,11 @@ impl RelayProcess {
         Self::start_with("--tls off --drain 1s", &[], port, folder).await
     }
 
+    /// With these flags.
+    pub(crate) async fn with(flags: &str) -> Self {
+        Self::start_with(flags, &[], lasting_port(), Folder::new()).await
+    }
+
     /// With TLS of its own CA, and time to let streams finish.
     pub(crate) async fn patient() -> Self {
         Self::start_with("--tls self-signed --drain 30s", &[], lasting_port(), Folder::new()).await
