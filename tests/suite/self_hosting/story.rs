@@ -63,10 +63,11 @@ impl Story {
         self.until("docker compose logs --no-color relay", print).await
     }
 
-    /// The chapter's own two lines, and what is of this test.
+    /// The chapter's own two lines, and what is of this test. What is built is not optimised as one, which takes minutes and
+    /// changes nothing here.
     pub(crate) fn settings(&self, more: &str) {
         let lines = Section::of("Self-hosting").blocks("ini").remove(0);
-        self.checkout.write(".env", &format!("{lines}PUBLISH_ON=127.0.0.1\n{more}"));
+        self.checkout.write(".env", &format!("{lines}PUBLISH_ON=127.0.0.1\nLTO=off\n{more}"));
     }
 
     /// What the state folder has under `path`, of which tar takes `what`.
