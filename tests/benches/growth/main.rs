@@ -11,9 +11,6 @@ mod callers;
 mod memory;
 mod origin;
 mod picture;
-#[path = "../speed/process.rs"]
-#[allow(dead_code, reason = "what a process takes of a processor is the other benchmark's question")]
-mod process;
 mod report;
 mod role;
 mod world;
@@ -22,6 +19,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand};
+use gantz_tests::bench::process;
 use rlimit::Resource;
 
 use crate::report::{Report, Row, Table};
