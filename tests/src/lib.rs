@@ -11,6 +11,7 @@
 //! Whatever fails while a world is set up panics: a test cannot go on without it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+pub mod bench;
 pub mod binaries;
 pub mod canary;
 pub mod client;

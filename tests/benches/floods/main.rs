@@ -9,15 +9,13 @@ mod caller;
 #[path = "../../suite/attack/frames.rs"]
 #[allow(dead_code, reason = "the suite says more of them")]
 mod frames;
-#[path = "../speed/process.rs"]
-#[allow(dead_code, reason = "what a process holds is the other benchmark's question")]
-mod process;
 mod relay;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
+use gantz_tests::bench::process;
 
 use crate::attack::Kind;
 use crate::relay::World;

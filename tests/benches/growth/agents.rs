@@ -1,4 +1,4 @@
-//! The agents' process: any number of agents as library, each with a tunnel, a policy and a socket of its own, on one
+//! A process of agents: any number of agents as library, each with a tunnel, a policy and a socket of its own, on one
 //! thread. Told a number, it opens tunnels until there are as many.
 
 use std::net::SocketAddr;
@@ -15,7 +15,6 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde_json::json;
 
-use crate::TUNNELS;
 use crate::role::{commands, say};
 
 /// Handshakes at once: fewer than the relay takes of one address.
@@ -59,7 +58,7 @@ pub(crate) async fn run(args: &AgentArgs) {
         });
         let more: Vec<Agent> = futures_util::stream::iter(more).buffer_unordered(AT_ONCE).collect().await;
         agents.extend(more);
-        let hosts: Vec<_> = agents.iter().take(TUNNELS).map(|agent| &agent.welcome().url).collect();
+        let hosts: Vec<_> = agents.iter().map(|agent| &agent.welcome().url).collect();
         say(&json!({ "open": agents.len(), "lost": lost.load(Ordering::Relaxed), "urls": hosts }));
     }
 }

@@ -1,32 +1,34 @@
-//! What memory a tunnel takes, and an open stream, in relay and agent: counted with 100 of them, 1,000 and 10,000. See
-//! `README.md` of the folder above.
+//! What a tunnel takes of memory and processor, and an open stream, in relay and agent, and what requests and events cost
+//! beside them: with 100 of them, 1,000 and 10,000. See `README.md` of the folder above.
 //!
-//! The relay is the real process; the agents, all of them, are one process, and so are the local server and the callers.
-//! Nothing is asserted about memory. What is asserted is that every tunnel stays open, and that one event that is sent to
-//! all streams comes once to each.
+//! The relay is the real process; the agents, all of them, are one process, or two under load, and so are the local server
+//! and the callers one each. Nothing is asserted about memory and time. What is asserted is that every tunnel stays open,
+//! that every request is answered, and that each event comes once, on the stream that it was sent on.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
 mod agents;
 mod callers;
+mod idle;
+mod lanes;
+mod load;
 mod memory;
 mod origin;
 mod picture;
-#[path = "../speed/process.rs"]
-#[allow(dead_code, reason = "what a process takes of a processor is the other benchmark's question")]
-mod process;
+mod processor;
 mod report;
 mod role;
+mod streams;
+mod tables;
 mod world;
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use rlimit::Resource;
 
-use crate::report::{Report, Row, Table};
-use crate::role::Role;
-use crate::world::World;
+use crate::report::Report;
+use crate::tables::Table;
 
 /// Tunnels over which streams go.
 const TUNNELS: usize = 100;
@@ -37,7 +39,7 @@ const FILES: u64 = 24_000;
 /// Below this a process cannot hold 10,000 sockets.
 const LEAST_FILES: u64 = 12_000;
 
-/// Measures the memory of a tunnel and of an open stream, on this machine's loopback.
+/// Measures tunnels and open streams, and requests and events beside them, on this machine's loopback.
 #[derive(Debug, Parser)]
 #[command(name = "growth")]
 struct Cli {
@@ -51,6 +53,9 @@ struct Cli {
     /// silent stream, are kept alive
     #[arg(long, default_value_t = 16)]
     level: u64,
+    /// Seconds that requests are counted, and events, at each step
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    seconds: u64,
     /// Folder of a gantz-relay that is built already, instead of building it now
     #[arg(long, value_name = "FOLDER")]
     gantz: Option<PathBuf>,
@@ -90,6 +95,7 @@ fn main() {
 struct Plan {
     steps: &'static [usize],
     level: Duration,
+    time: Duration,
     gantz: Option<PathBuf>,
 }
 
@@ -98,19 +104,20 @@ async fn measure(cli: &Cli) {
     let plan = Plan {
         steps: if is_short { &[100, 1_000] } else { &[100, 1_000, 10_000] },
         level: Duration::from_secs(if is_short { 2 } else { cli.level }),
+        time: if is_short { Duration::from_millis(500) } else { Duration::from_secs(cli.seconds) },
         gantz: cli.gantz.clone(),
     };
-    let mut report = Report::new(files(), plan.level);
+    let mut report = Report::new(files(), &plan);
     for table in [Table::Tunnels, Table::Http1, Table::Http2] {
         if !cli.tables.is_empty() && !cli.tables.iter().any(|part| table.name().contains(part)) {
             continue;
         }
-        let rows = match table {
-            Table::Tunnels => tunnels(&plan).await,
-            Table::Http1 => streams(&plan, false).await,
-            Table::Http2 => streams(&plan, true).await,
+        let (idle, load) = match table {
+            Table::Tunnels => (idle::tunnels(&plan).await, load::tunnels(&plan).await),
+            Table::Http1 => (idle::streams(&plan, false).await, load::streams(&plan, false).await),
+            Table::Http2 => (idle::streams(&plan, true).await, load::streams(&plan, true).await),
         };
-        report.add(table, &rows);
+        report.add(table, &idle, &load);
     }
     let [figures, picture] = report.write(cli.picture.clone());
     eprintln!("figures: {}, picture: {}", figures.display(), picture.display());
@@ -126,60 +133,4 @@ fn files() -> u64 {
     };
     assert!(files >= LEAST_FILES, "{files} open files are too few (ulimit -Hn)");
     files
-}
-
-async fn tunnels(plan: &Plan) -> Vec<Row> {
-    let mut world = World::start(plan.gantz.as_deref()).await;
-    let mut rows = vec![Row::first(memory::levelled(world.pids(), plan.level).await)];
-    for count in plan.steps {
-        let begun = Instant::now();
-        let said = world.agents.ask(&count.to_string()).await;
-        let took = begun.elapsed();
-        let resident = memory::levelled(world.pids(), plan.level).await;
-        assert_eq!(said["open"], *count, "{said}");
-        rows.push(Row { open: *count, took, resident, delivered: None });
-        // None was lost while memory settled.
-        let said = world.agents.ask(&count.to_string()).await;
-        assert_eq!(said["lost"], 0, "tunnels were lost");
-    }
-    rows
-}
-
-async fn streams(plan: &Plan, is_http2: bool) -> Vec<Row> {
-    let mut world = World::start(plan.gantz.as_deref()).await;
-    let said = world.agents.ask(&TUNNELS.to_string()).await;
-    let (edge, ca) = (world.edge.to_string(), world.ca.to_str().unwrap().to_owned());
-    let mut args = vec!["--edge", &edge, "--ca", &ca];
-    args.extend(is_http2.then_some("--http2"));
-    args.extend(said["urls"].as_array().unwrap().iter().map(|url| url.as_str().unwrap()));
-    let (mut callers, _) = Role::start("callers", &args).await;
-    let mut rows = vec![Row::first(memory::levelled(world.pids(), plan.level).await)];
-    for (count, event) in plan.steps.iter().zip(1_u64..) {
-        let begun = Instant::now();
-        let said = callers.ask(&format!("open {count}")).await;
-        let took = begun.elapsed();
-        assert_eq!((&said["open"], &said["wrong"]), (&(*count).into(), &0.into()), "{said}");
-        let before = said["events"].as_u64().unwrap();
-        let resident = memory::levelled(world.pids(), plan.level).await;
-        let sent = Instant::now();
-        let said = world.origin.ask("event").await;
-        assert_eq!((&said["event"], &said["streams"]), (&event.into(), &(*count).into()), "{said}");
-        let said = callers.ask(&format!("await {event}")).await;
-        let delivered = Some((said["events"].as_u64().unwrap() - before, sent.elapsed()));
-        rows.push(Row { open: *count, took, resident, delivered });
-        assert_eq!(
-            (&said["wrong"], &said["over"]),
-            (&0.into(), &0.into()),
-            "an event is missing or came twice: {said}"
-        );
-    }
-    // Nor came one twice later, or a stream to its end.
-    let last = memory::levelled(world.pids(), plan.level).await;
-    let said = callers.ask(&format!("await {}", plan.steps.len())).await;
-    assert_eq!((&said["wrong"], &said["over"]), (&0.into(), &0.into()), "{said}");
-    let open = plan.steps.last().copied().unwrap_or_default();
-    rows.push(Row { open, took: Duration::ZERO, resident: last, delivered: None });
-    let said = world.agents.ask(&TUNNELS.to_string()).await;
-    assert_eq!(said["lost"], 0, "tunnels were lost");
-    rows
 }

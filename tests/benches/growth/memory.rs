@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::processor;
+
 /// From one look to the next.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -32,7 +34,7 @@ pub(crate) async fn levelled(pids: [u32; 2], window: Duration) -> Resident {
     loop {
         let now = Instant::now();
         let bytes = pids.map(resident);
-        let used = pids.map(cpu);
+        let used = pids.map(processor::used);
         seen.push((now, bytes, used));
         seen.retain(|(at, ..)| now - *at <= window);
         let is_whole = now - begun >= window;
@@ -57,16 +59,4 @@ fn resident(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has not ended");
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
-}
-
-/// Time on a processor of the threads that it has now. Those in `/proc/PID/stat` are ticks of 10 ms, of which quiet tunnels
-/// take too few.
-fn cpu(pid: u32) -> Duration {
-    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
-    let nanos = threads.map(|thread| {
-        // A thread that ends meanwhile has none.
-        let said = std::fs::read_to_string(thread.unwrap().path().join("schedstat")).unwrap_or_default();
-        said.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0)
-    });
-    Duration::from_nanos(nanos.sum())
 }

@@ -1,49 +1,66 @@
-//! A picture of the tables, SVG: what each tunnel or stream takes, over how many of them are open. A level line says that
-//! ten thousand take no more a piece than a hundred.
+//! A picture of the tables, SVG: what each tunnel or stream takes, and each request or event beside them, over how many of
+//! them are open. A level line says that ten thousand take no more a piece than a hundred.
 
 use std::fmt::Write;
 
 /// A panel's place for its lines, pixels.
 const WIDTH: f64 = 220.0;
-const HEIGHT: f64 = 150.0;
+const HEIGHT: f64 = 104.0;
 
 /// What is around that.
 const LEFT: f64 = 52.0;
-const TOP: f64 = 44.0;
-const PANEL: (f64, f64) = (LEFT + WIDTH + 28.0, TOP + HEIGHT + 40.0);
+const TOP: f64 = 22.0;
+const PANEL: (f64, f64) = (LEFT + WIDTH + 28.0, TOP + HEIGHT + 34.0);
 
-/// Room for the legend below the panels.
+/// Room for the titles above the panels, and for the legend below them.
+const TITLES: f64 = 30.0;
 const LEGEND: f64 = 30.0;
 
-/// Names and colours of the lines, in their order in [`Panel::lines`].
-const LINES: [(&str, &str); 2] = [("relay", "#0b6e99"), ("agents", "#c2570c")];
+/// A line's name and colour.
+type Named = (&'static str, &'static str);
+
+const PROCESSES: [Named; 2] = [("relay", "#0b6e99"), ("agents", "#c2570c")];
+const TIMES: [Named; 2] = [("p50", "#5b8c2a"), ("p99", "#8e44ad")];
+
+/// For so many open, so much.
+type Line = Vec<(f64, f64)>;
+
+/// Diagrams below each other.
+pub(crate) struct Column {
+    pub(crate) title: &'static str,
+    pub(crate) panels: Vec<Panel>,
+}
 
 /// One diagram.
 pub(crate) struct Panel {
-    pub(crate) title: String,
-    /// Of what goes up.
-    pub(crate) unit: &'static str,
-    /// For each of [`LINES`] how many were open, and what each took.
-    pub(crate) lines: [Vec<(f64, f64)>; 2],
+    /// Of what goes up, and in which unit.
+    says: String,
+    names: [Named; 2],
+    lines: [Line; 2],
 }
 
-/// All panels, so many beside each other.
-pub(crate) fn draw(panels: &[Panel], beside: usize) -> String {
-    let columns = panels.len().clamp(1, beside);
-    let (width, rows) = (PANEL.0 * columns as f64, panels.len().div_ceil(columns));
-    let below = PANEL.1 * rows as f64;
+/// All columns beside each other.
+pub(crate) fn draw(columns: &[Column]) -> String {
+    let rows = columns.iter().map(|column| column.panels.len()).max().unwrap_or(0);
+    let (width, below) = (PANEL.0 * columns.len() as f64, TITLES + PANEL.1 * rows as f64);
     let height = below + LEGEND;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
          height=\"{height}\" font-family=\"sans-serif\" font-size=\"11\" fill=\"#333\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
     );
-    for (index, panel) in panels.iter().enumerate() {
-        let (left, top) = ((index % columns) as f64 * PANEL.0 + LEFT, (index / columns) as f64 * PANEL.1 + TOP);
-        panel.draw(&mut svg, left, top);
+    for (index, column) in columns.iter().enumerate() {
+        let left = index as f64 * PANEL.0 + LEFT;
+        add(
+            &mut svg,
+            &format!("<text x=\"{left}\" y=\"20\" font-size=\"13\" font-weight=\"bold\">{}</text>\n", column.title),
+        );
+        for (index, panel) in column.panels.iter().enumerate() {
+            panel.draw(&mut svg, left, index as f64 * PANEL.1 + TITLES + TOP);
+        }
     }
-    for (index, (name, colour)) in LINES.iter().enumerate() {
-        let (left, middle) = (LEFT + 90.0 * index as f64, below + LEGEND / 2.0);
+    for (index, (name, colour)) in PROCESSES.iter().chain(&TIMES).enumerate() {
+        let (left, middle) = (20.0 + 74.0 * index as f64, below + LEGEND / 2.0);
         add(
             &mut svg,
             &format!(
@@ -60,6 +77,16 @@ pub(crate) fn draw(panels: &[Panel], beside: usize) -> String {
 }
 
 impl Panel {
+    /// A line for the relay, and one for the agents.
+    pub(crate) fn of_processes(says: &str, lines: [Line; 2]) -> Self {
+        Self { says: says.to_owned(), names: PROCESSES, lines }
+    }
+
+    /// A line for what half of them do not exceed, and one for 99 of 100.
+    pub(crate) fn of_times(says: &str, lines: [Line; 2]) -> Self {
+        Self { says: says.to_owned(), names: TIMES, lines }
+    }
+
     fn draw(&self, svg: &mut String, left: f64, top: f64) {
         let points = || self.lines.iter().flatten();
         let most = rounded(points().map(|(_, each)| *each).fold(0.0, f64::max));
@@ -68,27 +95,20 @@ impl Panel {
         let span = if last > first { last - first } else { 1.0 };
         let across = |open: f64| left + (open.log10() - first) / span * WIDTH;
         let down = |each: f64| top + HEIGHT - (each / most).clamp(0.0, 1.0) * HEIGHT;
-        add(
-            svg,
-            &format!(
-                "<text x=\"{left}\" y=\"{}\" font-weight=\"bold\">{}</text>\n<text x=\"{left}\" y=\"{}\">{}</text>\n",
-                top - 26.0,
-                self.title,
-                top - 10.0,
-                self.unit
-            ),
-        );
+        add(svg, &format!("<text x=\"{left}\" y=\"{}\">{}</text>\n", top - 8.0, self.says));
         for step in 0..=4 {
             let each = most * f64::from(step) / 4.0;
             add(
                 svg,
                 &format!(
                     "<line x1=\"{left}\" y1=\"{0:.1}\" x2=\"{1}\" y2=\"{0:.1}\" stroke=\"#ddd\"/>\n\
-                     <text x=\"{2}\" y=\"{3:.1}\" text-anchor=\"end\">{each}</text>\n",
+                     <text x=\"{2}\" y=\"{3:.1}\" text-anchor=\"end\">{4}</text>\n",
                     down(each),
                     left + WIDTH,
                     left - 6.0,
-                    down(each) + 4.0
+                    down(each) + 4.0,
+                    // No more digits than a quarter of a round number has.
+                    (each * 1e4).round() / 1e4
                 ),
             );
         }
@@ -98,12 +118,12 @@ impl Panel {
                 &format!(
                     "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n",
                     across(*open),
-                    top + HEIGHT + 18.0,
+                    top + HEIGHT + 16.0,
                     thousands(*open as u64)
                 ),
             );
         }
-        for (line, (_, colour)) in self.lines.iter().zip(LINES) {
+        for (line, (_, colour)) in self.lines.iter().zip(self.names) {
             let places: Vec<(f64, f64)> = line.iter().map(|(open, each)| (across(*open), down(*each))).collect();
             let path: Vec<String> = places.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
             add(
@@ -124,9 +144,9 @@ fn add(svg: &mut String, text: &str) {
     svg.write_str(text).expect("a String takes it");
 }
 
-/// The next of 1, 2, 4, 8, 10, 20, 40 … that is not less.
+/// The next of 1, 2, 4, 8, 10, 20, 40 …, or of tenths of those and so on, that is not less.
 fn rounded(most: f64) -> f64 {
-    let power = 10_f64.powf(most.max(1.0).log10().floor());
+    let power = 10_f64.powf(most.max(1e-3).log10().floor());
     [1.0, 2.0, 4.0, 8.0, 10.0].into_iter().map(|step| step * power).find(|top| *top >= most).unwrap_or(most)
 }
 

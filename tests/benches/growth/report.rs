@@ -1,71 +1,28 @@
-//! A table for people, the same as JSON, and a picture.
+//! Everything measured: printed as it comes, and written down at last, as JSON and as a picture.
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::TUNNELS;
-use crate::memory::Resident;
-use crate::picture::{self, Panel};
-use crate::world::RAISED;
-
-/// What is counted.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Table {
-    Tunnels,
-    Http1,
-    Http2,
-}
-
-impl Table {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Tunnels => "idle tunnels",
-            Self::Http1 => "streams over HTTP/1.1",
-            Self::Http2 => "streams over HTTP/2",
-        }
-    }
-
-    fn says(self) -> String {
-        match self {
-            Self::Tunnels => "of one agent each".to_owned(),
-            Self::Http1 => format!("over {TUNNELS} tunnels, each on a TLS connection of its own"),
-            Self::Http2 => format!("over {TUNNELS} tunnels, a TLS connection for the streams of each"),
-        }
-    }
-}
-
-/// What was found with so many of them open.
-#[derive(Debug)]
-pub(crate) struct Row {
-    pub(crate) open: usize,
-    /// Until they were open.
-    pub(crate) took: Duration,
-    pub(crate) resident: Resident,
-    /// Events of one that was sent to all, and until all had it.
-    pub(crate) delivered: Option<(u64, Duration)>,
-}
-
-impl Row {
-    /// Before the first.
-    pub(crate) fn first(resident: Resident) -> Self {
-        Self { open: 0, took: Duration::ZERO, resident, delivered: None }
-    }
-}
+use crate::idle::Row as Idle;
+use crate::lanes::LANES;
+use crate::load::{Measured, Row as Load};
+use crate::picture::{self, Column, Panel};
+use crate::tables::{Table, busy_each, bytes_each};
+use crate::world::{RAISED, RAISED_UNDER_LOAD};
+use crate::{Plan, tables};
 
 /// Everything measured so far.
 pub(crate) struct Report {
     machine: Value,
     tables: Vec<Value>,
-    memory: Vec<Panel>,
-    processor: Vec<Panel>,
+    columns: Vec<Column>,
 }
 
 impl Report {
     /// Of nothing yet; says what was raised.
-    pub(crate) fn new(files: u64, level: Duration) -> Self {
+    pub(crate) fn new(files: u64, plan: &Plan) -> Self {
         let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
@@ -74,73 +31,25 @@ impl Report {
         }
         let machine = json!({
             "processors": processors, "kernel": kernel.trim(), "load_before": load.trim(), "open_files": files,
-            "raised": RAISED, "level_seconds": level.as_secs(),
+            "raised": RAISED, "raised_under_load": RAISED_UNDER_LOAD, "level_seconds": plan.level.as_secs(),
+            "load_seconds": plan.time.as_secs_f64(), "requests_at_a_time": LANES,
         });
         println!("machine {machine}");
         println!("raised of the relay, as all come from one address: {}", RAISED.join(" "));
-        println!("files each process may open: {files}; memory is level when it has not changed for {level:?}");
-        Self { machine, tables: Vec::new(), memory: Vec::new(), processor: Vec::new() }
+        println!("files each process may open: {files}; memory is level when it has not changed for {:?}", plan.level);
+        println!(
+            "load: {LANES} requests at a time, {:?}; of the relay is raised besides: {}",
+            plan.time,
+            RAISED_UNDER_LOAD.join(" ")
+        );
+        Self { machine, tables: Vec::new(), columns: Vec::new() }
     }
 
-    /// Prints a table.
-    pub(crate) fn add(&mut self, table: Table, rows: &[Row]) {
-        println!("\n### {}, {}\n", table.name(), table.says());
-        println!(
-            "| open | relay MiB | bytes each | bytes each of the last | agents MiB | bytes each | bytes each of the last | \
-             CPU µs/s each, relay | agents | opened in s | one event to all |"
-        );
-        println!("|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|");
-        let Some(first) = rows.first() else { return };
-        let mut written = Vec::new();
-        let mut before = first;
-        for row in rows {
-            let each = |of: usize| bytes_each(first, row, of);
-            let last = |of: usize| bytes_each(before, row, of);
-            let columns =
-                |of: usize| format!("{} | {} | {}", mib(row.resident.bytes[of]), shown(each(of)), shown(last(of)));
-            let event = match row.delivered {
-                Some((events, took)) => format!("{events} came, in {:.0} ms", took.as_secs_f64() * 1e3),
-                None => "–".to_owned(),
-            };
-            let note = if row.resident.is_level { "" } else { " (memory still moved)" };
-            let seconds = row.took.as_secs_f64();
-            let busy = |of: usize| busy_each(row, of).map_or_else(|| "–".to_owned(), |busy| format!("{busy:.1}"));
-            println!(
-                "| {} | {} | {} | {} | {} | {seconds:.1} | {event}{note} |",
-                row.open,
-                columns(0),
-                columns(1),
-                busy(0),
-                busy(1)
-            );
-            written.push(json!({
-                "open": row.open, "opened_seconds": seconds, "level": row.resident.is_level,
-                "relay_resident": row.resident.bytes[0], "agents_resident": row.resident.bytes[1],
-                "relay_bytes_each": each(0), "agents_bytes_each": each(1),
-                "relay_us_a_second_each": busy_each(row, 0), "agents_us_a_second_each": busy_each(row, 1),
-                "events": row.delivered.map(|(events, _)| events),
-                "event_ms": row.delivered.map(|(_, took)| took.as_secs_f64() * 1e3),
-            }));
-            before = row;
-        }
-        // The last of streams is once more as many.
-        let mut drawn: Vec<&Row> = rows.iter().filter(|row| row.open > 0).collect();
-        drawn.dedup_by_key(|row| row.open);
-        let line = |figure: &dyn Fn(&Row) -> Option<f64>| {
-            drawn.iter().filter_map(|row| Some((row.open as f64, figure(row)?))).collect::<Vec<_>>()
-        };
-        let title = table.name().to_owned();
-        self.memory.push(Panel {
-            title: title.clone(),
-            unit: "KiB each",
-            lines: [0, 1].map(|of| line(&|row| Some(bytes_each(first, row, of)? as f64 / 1024.0))),
-        });
-        self.processor.push(Panel {
-            title,
-            unit: "CPU each, µs a second",
-            lines: [0, 1].map(|of| line(&|row| busy_each(row, of))),
-        });
-        self.tables.push(json!({ "table": table.name(), "rows": written }));
+    /// Prints what was found.
+    pub(crate) fn add(&mut self, table: Table, idle: &[Idle], load: &[Load]) {
+        let (rows, loads) = (tables::idle(table, idle), tables::load(table, load));
+        self.tables.push(json!({ "table": table.name(), "rows": rows, "load": loads }));
+        self.columns.push(column(table, idle, load));
     }
 
     /// Writes it to `bench/growth.json` in the target folder, and the picture to `picture`, or beside it.
@@ -153,29 +62,38 @@ impl Report {
         let report = json!({ "machine": self.machine, "tables": self.tables });
         fs::write(&path, format!("{report:#}\n")).unwrap();
         let picture = picture.unwrap_or_else(|| folder.join("growth.svg"));
-        let beside = self.memory.len();
-        let panels: Vec<Panel> = self.memory.into_iter().chain(self.processor).collect();
-        fs::write(&picture, picture::draw(&panels, beside)).unwrap();
+        fs::write(&picture, picture::draw(&self.columns)).unwrap();
         [path, picture]
     }
 }
 
-/// By how much memory is more, for each that came in between.
-fn bytes_each(before: &Row, now: &Row, of: usize) -> Option<i64> {
-    let more = i64::try_from(now.open - before.open).ok().filter(|more| *more > 0)?;
-    let bytes = |row: &Row| i64::try_from(row.resident.bytes[of]).ok();
-    Some((bytes(now)? - bytes(before)?) / more)
+/// A table as it is drawn.
+fn column(table: Table, idle: &[Idle], load: &[Load]) -> Column {
+    let mut drawn: Vec<&Idle> = idle.iter().filter(|row| row.open > 0).collect();
+    // The last of streams is once more as many.
+    drawn.dedup_by_key(|row| row.open);
+    let line = |figure: &dyn Fn(&Idle) -> Option<f64>| {
+        drawn.iter().filter_map(|row| Some((row.open as f64, figure(row)?))).collect::<Vec<_>>()
+    };
+    let kib = |row: &Idle, of| Some(bytes_each(idle.first()?, row, of)? as f64 / 1024.0);
+    let mut panels = vec![
+        Panel::of_processes("memory each, KiB", [0, 1].map(|of| line(&|row| kib(row, of)))),
+        Panel::of_processes("CPU each while idle, µs a second", [0, 1].map(|of| line(&|row| busy_each(row, of)))),
+    ];
+    let requests: Vec<_> = load.iter().map(|row| (row.open as f64, &row.requests)).collect();
+    let events: Vec<_> = load.iter().filter_map(|row| Some((row.open as f64, row.events.as_ref()?))).collect();
+    panels.extend(loads("CPU a request, µs", &format!("a request, {LANES} at a time, ms"), &requests));
+    if !events.is_empty() {
+        panels.extend(loads("CPU an event, µs", "an event until it is read, ms", &events));
+    }
+    Column { title: table.name(), panels }
 }
 
-/// Microseconds on a processor in a second, for each that is open.
-fn busy_each(row: &Row, of: usize) -> Option<f64> {
-    (row.open > 0).then(|| row.resident.busy[of] * 1e6 / row.open as f64)
-}
-
-fn shown(bytes: Option<i64>) -> String {
-    bytes.map_or_else(|| "–".to_owned(), |bytes| bytes.to_string())
-}
-
-fn mib(bytes: u64) -> String {
-    format!("{:.1}", bytes as f64 / f64::from(1 << 20))
+/// What requests or events cost, and how long they take.
+fn loads(cost: &str, time: &str, of: &[(f64, &Measured)]) -> [Panel; 2] {
+    let line = |figure: &dyn Fn(&Measured) -> f64| of.iter().map(|(open, found)| (*open, figure(found))).collect();
+    [
+        Panel::of_processes(cost, [0, 1].map(|process| line(&|found| found.cost[process]))),
+        Panel::of_times(time, [line(&|found| found.p50), line(&|found| found.p99)]),
+    ]
 }

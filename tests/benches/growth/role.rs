@@ -1,5 +1,5 @@
 //! The other processes of a run are this same program, in a role: each is told on its stdin what to do, a command a line,
-//! and says on its stdout what came of it, a JSON object a line. It ends with its stdin.
+//! and says on its stdout what came of it, a JSON object a line; of what takes its time, more than one. It ends with its stdin.
 
 use std::io::Write;
 use std::process::Stdio;
@@ -51,7 +51,8 @@ impl Role {
         self.hear().await
     }
 
-    async fn hear(&mut self) -> Value {
+    /// What it says next.
+    pub(crate) async fn hear(&mut self) -> Value {
         let line = tokio::time::timeout(PATIENCE, self.stdout.next_line()).await;
         let line = line.unwrap_or_else(|_| panic!("{} says nothing", self.name)).unwrap();
         let line = line.unwrap_or_else(|| panic!("{} has ended", self.name));

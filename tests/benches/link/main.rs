@@ -4,29 +4,19 @@
 //! Relay, agent and local server are the real processes; callers and the link are this one.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
-#[path = "../speed/client.rs"]
-#[allow(dead_code, reason = "the other benchmark has a load in a process of its own")]
-mod client;
 #[path = "../speed/gantz.rs"]
 #[allow(dead_code, reason = "the relay's process is only kept")]
 mod gantz;
 #[path = "../speed/origin.rs"]
 mod origin;
-#[path = "../speed/payload.rs"]
-mod payload;
-#[path = "../speed/process.rs"]
-#[allow(dead_code, reason = "what a process takes of a processor is the other benchmark's question")]
-mod process;
 mod report;
 mod run;
-#[path = "../speed/ticks.rs"]
-#[allow(dead_code, reason = "only the other benchmark asks for events")]
-mod ticks;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use gantz_tests::bench::{client, payload, process, ticks};
 
 use crate::gantz::Binaries;
 use crate::report::Report;

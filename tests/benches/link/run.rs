@@ -13,8 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::client::Client;
 use crate::gantz::{self, Binaries};
-use crate::origin::SMALL;
-use crate::payload::Payload;
+use crate::payload::{Payload, SMALL};
 use crate::process::{Announces, Process};
 
 /// The link but for its loss: 40 ms round trip, 100 Mbit/s, 500 kB queue.

@@ -8,9 +8,6 @@
 mod calls;
 mod guests;
 mod origin;
-#[path = "../speed/process.rs"]
-#[allow(dead_code, reason = "the other benchmarks ask more of their processes")]
-mod process;
 mod report;
 mod samples;
 mod tally;
@@ -22,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
+use gantz_tests::bench::process;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;

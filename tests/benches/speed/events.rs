@@ -9,15 +9,16 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use gantz_tests::bench::durations::{nanos, summary};
 use http::Method;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::task::JoinSet;
 
 use crate::client::{Client, Connection, STREAMS};
-use crate::load::{result, say};
+use crate::load::say;
 use crate::payload::Payload;
-use crate::ticks::{PERIOD, now};
+use crate::ticks::{PERIOD, now, parse};
 
 /// Streams that are opened first: code that only then is resident is not what a stream takes.
 pub(crate) const FIRST: usize = 16;
@@ -52,7 +53,7 @@ pub(crate) async fn run(client: &Arc<Client>, count: usize, time: Duration) -> V
     say("end");
     let read = tokio::time::timeout(PATIENCE, reading.join_all()).await.expect("an event was lost");
     let (took, open): (Vec<_>, Vec<_>) = read.into_iter().unzip();
-    say(&result(took.concat(), time).to_string());
+    say(&summary(took.concat(), time).to_string());
     open
 }
 
@@ -98,17 +99,10 @@ async fn read(mut body: Incoming, connection: Connection, window: Window) -> (Ve
             match window.get() {
                 Some((_, end)) if sent >= *end => return (took, (body, connection)),
                 Some((begin, _)) if sent >= *begin => {
-                    took.push(u32::try_from(came.saturating_sub(sent)).unwrap_or(u32::MAX));
+                    took.push(nanos(Duration::from_nanos(came.saturating_sub(sent))));
                 }
                 _ => {}
             }
         }
     }
-}
-
-/// Number and time of an event.
-fn parse(event: &[u8]) -> Option<(u64, u64)> {
-    let event = std::str::from_utf8(event).ok()?.trim_start().strip_prefix("data: ")?;
-    let (number, sent) = event.trim_end().split_once(' ')?;
-    Some((number.parse().ok()?, sent.parse().ok()?))
 }

@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
+use gantz_tests::bench::closed::{self, Caller};
+use gantz_tests::bench::durations::summary;
 use http::Method;
-use serde_json::{Value, json};
-use tokio::task::JoinSet;
+use serde_json::json;
 
-use crate::client::{Client, Target};
+use crate::client::{Client, Connection, Target};
 use crate::events;
-use crate::origin::SMALL;
-use crate::payload::Payload;
+use crate::payload::{Payload, SMALL};
 
 /// A small MCP call.
 const CALL: &[u8] =
@@ -72,46 +72,33 @@ pub(crate) async fn run(args: &LoadArgs) {
 
 async fn requests(client: Arc<Client>, args: &LoadArgs) {
     let ready = client.connections(args.connections).await;
+    let work = args.work;
+    let callers =
+        ready.into_iter().map(|connection| Small { client: client.clone(), connection, work }).collect::<Vec<_>>();
     let time = Duration::from_millis(args.millis);
-    let begin = Instant::now() + time / 4;
-    let end = begin + time;
-    let mut running = JoinSet::new();
-    for mut connection in ready {
-        let (client, work) = (client.clone(), args.work);
-        running.spawn(async move {
-            let mut took = Vec::with_capacity(1 << 16);
-            loop {
-                let sent = Instant::now();
-                if work == Work::Connect {
-                    connection = client.connect().await;
-                }
-                let (method, body) = match work {
-                    Work::Post => (Method::POST, Payload::bytes(Bytes::from_static(CALL))),
-                    _ => (Method::GET, Payload::zeros(0)),
-                };
-                let length = client.call(&mut connection, method, "/mcp", body).await;
-                assert_eq!(length, SMALL as u64, "another answer than the local server's");
-                let done = Instant::now();
-                if done >= end {
-                    return took;
-                }
-                if done >= begin {
-                    took.push(u32::try_from((done - sent).as_nanos()).unwrap_or(u32::MAX));
-                }
-            }
-        });
-    }
-    tokio::time::sleep_until(begin.into()).await;
-    say("begin");
-    say(&result(running.join_all().await.concat(), time).to_string());
+    let took = closed::run(callers, time, || say("begin")).await;
+    say(&summary(took, time).to_string());
 }
 
-/// What there is to say of so many durations, nanoseconds, that were counted for `time`.
-pub(crate) fn result(mut took: Vec<u32>, time: Duration) -> Value {
-    took.sort_unstable();
-    let percentile = |share: f64| took.get((took.len() as f64 * share) as usize).map(|nanos| f64::from(*nanos) / 1e6);
-    let rate = took.len() as f64 / time.as_secs_f64();
-    json!({ "count": took.len(), "rate": rate, "p50_ms": percentile(0.5), "p99_ms": percentile(0.99) })
+/// One of the connections, with requests that are small.
+struct Small {
+    client: Arc<Client>,
+    connection: Connection,
+    work: Work,
+}
+
+impl Caller for Small {
+    async fn call(&mut self) {
+        if self.work == Work::Connect {
+            self.connection = self.client.connect().await;
+        }
+        let (method, body) = match self.work {
+            Work::Post => (Method::POST, Payload::bytes(Bytes::from_static(CALL))),
+            _ => (Method::GET, Payload::zeros(0)),
+        };
+        let length = self.client.call(&mut self.connection, method, "/mcp", body).await;
+        assert_eq!(length, SMALL as u64, "another answer than the local server's");
+    }
 }
 
 async fn bulk(client: &Client, args: &LoadArgs) {

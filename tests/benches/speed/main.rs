@@ -6,24 +6,21 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
 mod cases;
-mod client;
 mod events;
 mod gantz;
 mod load;
 mod nginx;
 mod origin;
-mod payload;
 mod peers;
-mod process;
 mod report;
 mod rows;
-mod ticks;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use gantz_tests::bench::{client, payload, process, ticks};
 
 /// Files that each process may have open: one or two a stream, and more.
 const FILES: u64 = 8192;

@@ -13,11 +13,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-use crate::payload::Payload;
+use crate::payload::{self, Payload};
 use crate::ticks::Ticks;
-
-/// Bytes of the small answer.
-pub(crate) const SMALL: usize = 200;
 
 /// What it answers with.
 type Answer = Either<Payload, Ticks>;
@@ -34,7 +31,7 @@ pub(crate) async fn run() {
 }
 
 async fn accept(listener: TcpListener) {
-    let small = small();
+    let small = payload::small();
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
@@ -66,11 +63,4 @@ async fn answer(request: Request<Incoming>, small: Bytes) -> Result<Response<Ans
 fn ticks(path: &str) -> Option<Ticks> {
     let (index, count) = path.split_once('/')?;
     Some(Ticks::new(index.parse().ok()?, count.parse().ok()?))
-}
-
-/// JSON as a small tool call answers it.
-fn small() -> Bytes {
-    let frame = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":""}]}}"#;
-    let text = "x".repeat(SMALL - frame.len());
-    Bytes::from(frame.replace(r#""text":"""#, &format!(r#""text":"{text}""#)))
 }

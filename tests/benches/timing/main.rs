@@ -4,9 +4,6 @@
 //! Nothing is asserted about times. What is asserted is that every answer is the refusal that it has to be.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
-#[path = "../speed/process.rs"]
-#[allow(dead_code, reason = "what processes cost is the other benchmark's question")]
-mod process;
 mod relay;
 mod report;
 mod sampler;
@@ -15,6 +12,7 @@ mod statistics;
 use std::path::PathBuf;
 
 use clap::Parser;
+use gantz_tests::bench::process;
 
 /// Measures what the time of a refusal says about the token, on this machine's loopback.
 #[derive(Debug, Parser)]

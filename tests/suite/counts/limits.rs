@@ -11,7 +11,7 @@ pub(crate) const HOW: &str = "Where it is meant, say why in the change and run:\
     cp target/counts/limits.txt tests/suite/counts/limits.txt\n\
     Where nothing of the hot path was changed, compare the compiler and its settings with the ones that were recorded.";
 
-/// More instructions than recorded that a piece may take, as a share of them.
+/// More instructions than recorded that a piece, or the whole, may take, as a share of them.
 const ROOM: f64 = 0.1;
 
 /// The same where another compiler has built it than the one that is recorded: it is not the change's doing then.
@@ -70,7 +70,7 @@ impl Limits {
 pub(crate) async fn written(table: &Table) -> String {
     let (compiler, valgrind) = (version("rustc").await, version("valgrind").await);
     let mut text = format!(
-        "# Counted with {compiler}, {valgrind}. A request: allocations, and instructions of pieces.\n\
+        "# Counted with {compiler}, {valgrind}. A request: allocations, and instructions of the whole and of pieces.\n\
          # main.rs says how to read these and how to raise them.\n"
     );
     for row in &table.rows {

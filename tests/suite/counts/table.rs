@@ -1,7 +1,7 @@
 //! What was counted, a request.
 
 use crate::limits::Limits;
-use crate::pieces::{self, ALLOCATORS, Piece};
+use crate::pieces::{self, ALLOCATORS, Piece, is_chosen_by_cpu};
 use crate::profile::Profile;
 
 /// The row of allocations.
@@ -28,6 +28,7 @@ impl Table {
             |what: &str, count: u64| Row { name: format!("{process} {kind} {what}"), count: count as f64 / requests };
         let allocated = ALLOCATORS.iter().filter_map(|function| profile.calls(function)).map(|calls| calls.count).sum();
         self.rows.push(row(ALLOCATIONS, allocated));
+        self.rows.push(row("whole", profile.without(is_chosen_by_cpu)));
         for piece in pieces::of(process) {
             self.rows.push(row(piece.name, instructions(piece, profile, requests)));
         }

@@ -10,18 +10,18 @@ use http_body::{Body, Frame};
 use tokio::time::{Interval, MissedTickBehavior};
 
 /// From one event of a stream to the next.
-pub(crate) const PERIOD: Duration = Duration::from_secs(1);
+pub const PERIOD: Duration = Duration::from_secs(1);
 
 /// See the module's head.
 #[derive(Debug)]
-pub(crate) struct Ticks {
+pub struct Ticks {
     interval: Interval,
     number: u64,
 }
 
 impl Ticks {
     /// That of stream `index` of `count`, whose events are spread evenly over each period, whenever they were opened.
-    pub(crate) fn new(index: u32, count: u32) -> Self {
+    pub fn new(index: u32, count: u32) -> Self {
         let period = PERIOD.as_nanos() as u64;
         let phase = period * u64::from(index) / u64::from(count.max(1));
         let wait = (period + phase - now() % period) % period;
@@ -48,7 +48,14 @@ impl Body for Ticks {
 }
 
 /// Nanoseconds of a clock that all processes of this machine share.
-pub(crate) fn now() -> u64 {
+pub fn now() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("it is later than 1970");
     u64::try_from(since.as_nanos()).expect("it is earlier than 2554")
+}
+
+/// Number and time of an event; none of what is no event, such as the edge's comments in a silence.
+pub fn parse(event: &[u8]) -> Option<(u64, u64)> {
+    let event = std::str::from_utf8(event).ok()?.trim_start().strip_prefix("data: ")?;
+    let (number, sent) = event.trim_end().split_once(' ')?;
+    Some((number.parse().ok()?, sent.parse().ok()?))
 }

@@ -15,26 +15,26 @@ const RESET_PEAK: &str = "5";
 
 /// Which stream says that a process is ready.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Announces {
+pub enum Announces {
     Stdout,
     Stderr,
 }
 
 /// See the module's head.
 #[derive(Debug)]
-pub(crate) struct Process {
+pub struct Process {
     name: &'static str,
     child: Child,
     pid: u32,
     /// Resident bytes when it was ready and had done nothing.
-    pub(crate) idle: u64,
+    pub idle: u64,
 }
 
 type Said = Lines<BufReader<Box<dyn AsyncRead + Send + Unpin>>>;
 
 impl Process {
     /// Starts `command`, and gives what `ready` finds in a line of its output. What it says later is thrown away.
-    pub(crate) async fn start<T>(
+    pub async fn start<T>(
         name: &'static str,
         command: &mut Command,
         announces: Announces,
@@ -42,7 +42,7 @@ impl Process {
     ) -> (Self, T) {
         let (process, mut said) = Self::spawn(name, command, announces);
         let mut heard = String::new();
-        let found = gantz_tests::within(name, async {
+        let found = crate::within(name, async {
             while let Some(line) = said.next_line().await.unwrap() {
                 if let Some(found) = ready(&line) {
                     return found;
@@ -59,7 +59,7 @@ impl Process {
     }
 
     /// Starts `command` and hands its output over.
-    pub(crate) fn spawn(name: &'static str, command: &mut Command, announces: Announces) -> (Self, Said) {
+    pub fn spawn(name: &'static str, command: &mut Command, announces: Announces) -> (Self, Said) {
         command.stdin(Stdio::piped()).kill_on_drop(true);
         match announces {
             Announces::Stdout => command.stdout(Stdio::piped()).stderr(Stdio::inherit()),
@@ -75,12 +75,12 @@ impl Process {
     }
 
     /// The process's number.
-    pub(crate) fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.pid
     }
 
     /// Time on a processor since it started, all threads, user and system.
-    pub(crate) fn cpu(&self) -> Duration {
+    pub fn cpu(&self) -> Duration {
         let stat = self.proc("stat");
         // The second field is the program's name, which may hold anything; the numbers begin behind its bracket.
         let (_, rest) = stat.rsplit_once(')').unwrap();
@@ -90,27 +90,27 @@ impl Process {
     }
 
     /// Resident bytes now.
-    pub(crate) fn resident(&self) -> u64 {
+    pub fn resident(&self) -> u64 {
         self.status("VmRSS:")
     }
 
     /// Most resident bytes since [`reset_peak`](Self::reset_peak).
-    pub(crate) fn peak(&self) -> u64 {
+    pub fn peak(&self) -> u64 {
         self.status("VmHWM:")
     }
 
     /// Begins anew with [`peak`](Self::peak).
-    pub(crate) fn reset_peak(&self) {
+    pub fn reset_peak(&self) {
         std::fs::write(format!("/proc/{}/clear_refs", self.pid), RESET_PEAK).unwrap();
     }
 
     /// Writes an empty line to its stdin.
-    pub(crate) async fn go_on(&mut self) {
+    pub async fn go_on(&mut self) {
         self.child.stdin.as_mut().expect("it is open until the end").write_all(b"\n").await.unwrap();
     }
 
     /// Closes its stdin, waits until it ends by itself, and fails when it says it failed.
-    pub(crate) async fn succeed(mut self) {
+    pub async fn succeed(mut self) {
         drop(self.child.stdin.take());
         let status = self.child.wait().await.unwrap();
         assert!(status.success(), "{} failed: {status}", self.name);

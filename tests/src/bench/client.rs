@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::client::Io;
 use bytes::Bytes;
 use clap::Args;
-use gantz_tests::client::Io;
 use http::header::{self, HeaderValue};
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
@@ -20,35 +20,35 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::payload::Payload;
+use super::payload::Payload;
 
 /// Over HTTP/2: how many of the load's "connections" are streams of one real one, as of a client that keeps a few.
-pub(crate) const STREAMS: usize = 16;
+pub const STREAMS: usize = 16;
 
 /// Where the load goes, and what it shows there.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct Target {
+pub struct Target {
     #[arg(long)]
-    pub(crate) address: SocketAddr,
+    pub address: SocketAddr,
     #[arg(long)]
-    pub(crate) authority: String,
+    pub authority: String,
     #[arg(long)]
-    pub(crate) token: Option<String>,
+    pub token: Option<String>,
     /// The authority to believe, where the way is TLS.
     #[arg(long)]
-    pub(crate) ca: Option<PathBuf>,
+    pub ca: Option<PathBuf>,
     #[arg(long)]
-    pub(crate) http2: bool,
+    pub http2: bool,
 }
 
 impl Target {
     /// HTTP/1.1 at `address`, without a token.
-    pub(crate) fn plain(address: SocketAddr) -> Self {
+    pub fn plain(address: SocketAddr) -> Self {
         Self { address, authority: address.to_string(), token: None, ca: None, http2: false }
     }
 
     /// The same as arguments of a program.
-    pub(crate) fn args(&self) -> Vec<OsString> {
+    pub fn args(&self) -> Vec<OsString> {
         let mut args: Vec<OsString> = vec!["--address".into(), self.address.to_string().into()];
         args.extend(["--authority".into(), self.authority.clone().into()]);
         args.extend(self.token.iter().flat_map(|token| ["--token".into(), token.into()]));
@@ -59,14 +59,32 @@ impl Target {
 }
 
 /// One of the load's connections.
-pub(crate) enum Connection {
+pub enum Connection {
     Http1(http1::SendRequest<Payload>),
     /// One of several that share a real one.
     Http2(http2::SendRequest<Payload>),
 }
 
+impl Connection {
+    /// Another of those that share the real one; none of HTTP/1.1.
+    pub fn shared(&self) -> Option<Self> {
+        match self {
+            Self::Http1(_) => None,
+            Self::Http2(sender) => Some(Self::Http2(sender.clone())),
+        }
+    }
+
+    /// Whether it takes no more requests.
+    pub fn is_closed(&self) -> bool {
+        match self {
+            Self::Http1(sender) => sender.is_closed(),
+            Self::Http2(sender) => sender.is_closed(),
+        }
+    }
+}
+
 /// Makes connections to one target, and requests over them.
-pub(crate) struct Client {
+pub struct Client {
     address: SocketAddr,
     host: String,
     authority: HeaderValue,
@@ -76,7 +94,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(target: &Target) -> Self {
+    pub fn new(target: &Target) -> Self {
         let authorization = |token: &String| HeaderValue::try_from(format!("Bearer {token}")).unwrap();
         let host = target.authority.rsplit_once(':').map_or(target.authority.as_str(), |(host, _)| host);
         Self {
@@ -90,15 +108,11 @@ impl Client {
     }
 
     /// So many, of which over HTTP/2 each [`STREAMS`] are a real one.
-    pub(crate) async fn connections(&self, count: usize) -> Vec<Connection> {
+    pub async fn connections(&self, count: usize) -> Vec<Connection> {
         let mut connections: Vec<Connection> = Vec::with_capacity(count);
         for index in 0..count {
-            let shared = match connections.last() {
-                Some(Connection::Http2(last)) if !index.is_multiple_of(STREAMS) => {
-                    Some(Connection::Http2(last.clone()))
-                }
-                _ => None,
-            };
+            let last = connections.last().filter(|_| !index.is_multiple_of(STREAMS));
+            let shared = last.and_then(Connection::shared);
             connections.push(match shared {
                 Some(shared) => shared,
                 None => self.connect().await,
@@ -108,7 +122,7 @@ impl Client {
     }
 
     /// A real one.
-    pub(crate) async fn connect(&self) -> Connection {
+    pub async fn connect(&self) -> Connection {
         let tcp = TcpStream::connect(self.address).await.unwrap();
         tcp.set_nodelay(true).unwrap();
         let io: Box<dyn Io + Unpin> = match &self.tls {
@@ -128,13 +142,7 @@ impl Client {
     }
 
     /// One request, and its answer as soon as that begins. Any but a 200 is a failure of the whole measurement.
-    pub(crate) async fn open(
-        &self,
-        connection: &mut Connection,
-        method: Method,
-        path: &str,
-        body: Payload,
-    ) -> Incoming {
+    pub async fn open(&self, connection: &mut Connection, method: Method, path: &str, body: Payload) -> Incoming {
         let mut request = Request::builder().method(method);
         if let Some(authorization) = &self.authorization {
             request = request.header(header::AUTHORIZATION, authorization);
@@ -158,7 +166,7 @@ impl Client {
     }
 
     /// One request, and the length of its answer when all of it is there.
-    pub(crate) async fn call(&self, connection: &mut Connection, method: Method, path: &str, body: Payload) -> u64 {
+    pub async fn call(&self, connection: &mut Connection, method: Method, path: &str, body: Payload) -> u64 {
         let mut answer = self.open(connection, method, path, body).await;
         let mut came = 0;
         while let Some(frame) = answer.frame().await {

@@ -1,4 +1,4 @@
-//! A body of zeros of any length, made without copying.
+//! Bodies: zeros of any length, made without copying, and a small answer.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -10,21 +10,31 @@ use http_body::{Body, Frame, SizeHint};
 /// What one piece is: as much as a server reading a file would hand over at once.
 const PIECE: Bytes = Bytes::from_static(&[0; 64 << 10]);
 
-/// See the module's head.
+/// Bytes of the small answer.
+pub const SMALL: usize = 200;
+
+/// JSON as a small tool call answers it.
+pub fn small() -> Bytes {
+    let frame = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":""}]}}"#;
+    let text = "x".repeat(SMALL - frame.len());
+    Bytes::from(frame.replace(r#""text":"""#, &format!(r#""text":"{text}""#)))
+}
+
+/// A body; see the module's head.
 #[derive(Debug)]
-pub(crate) struct Payload {
+pub struct Payload {
     piece: Bytes,
     left: u64,
 }
 
 impl Payload {
     /// `length` zeros.
-    pub(crate) fn zeros(length: u64) -> Self {
+    pub fn zeros(length: u64) -> Self {
         Self { piece: PIECE, left: length }
     }
 
     /// These bytes.
-    pub(crate) fn bytes(bytes: Bytes) -> Self {
+    pub fn bytes(bytes: Bytes) -> Self {
         Self { left: bytes.len() as u64, piece: bytes }
     }
 }
