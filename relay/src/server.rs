@@ -234,7 +234,8 @@ impl Relay {
         };
         let scrapes = admin::Scrapes::new(metrics::registry(&metrics, sources));
         let around = tls::Surroundings { directory: directory.clone(), audit: audit.lines(), open: open.clone() };
-        let edge = Edge::new(config, public, directory, audit, door, workers.crew(), metrics, certificates.http.clone());
+        let edge =
+            Edge::new(config, public, directory, audit, door, workers.crew(), metrics, certificates.http.clone());
         let serve = |listener: TcpListener, name: &'static str, transport: Transport| {
             let (listener, edge, open) = (listening(listener)?, edge.clone(), open.clone());
             let (stop, cut, standing) = (stop.clone(), cut.clone(), listeners.add(name));

@@ -17,6 +17,7 @@ pub mod canary;
 pub mod client;
 pub mod link;
 pub mod logs;
+pub mod namespaces;
 pub mod origin;
 pub mod small_disk;
 pub mod world;

@@ -14,8 +14,11 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
-pub use self::bottleneck::{Bottleneck, ETHERNET, Passed, Shape};
+pub use self::bottleneck::{Bottleneck, Passed, Shape};
 pub use self::stream::{Course, Step, calm};
+
+/// The largest payload of a datagram that Ethernet carries: 1,500 bytes with the heads of IPv4 and UDP.
+pub const ETHERNET: usize = 1_500 - 28;
 
 /// Which way a datagram, or a piece of a stream, goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

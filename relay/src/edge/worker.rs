@@ -75,7 +75,9 @@ impl Edge {
     /// The worker that drives the tunnel of `host`, where that is not this one.
     fn drives(&self, host: &str) -> Option<Handle> {
         let (host, _) = authority::parse(host).ok()?;
-        let Found::Here(tunnel) = self.directory.find(host.label_under(self.config.domain.as_str())?) else { return None };
+        let Found::Here(tunnel) = self.directory.find(host.label_under(self.config.domain.as_str())?) else {
+            return None;
+        };
         (!is_on(tunnel.runtime())).then(|| tunnel.runtime().clone())
     }
 }

@@ -67,15 +67,14 @@ pub(crate) enum Unit {
     Event,
 }
 
-/// The cases that `plan` wants.
-pub(crate) fn chosen(plan: &Plan) -> Vec<Case> {
-    let names = CASES.map(|case| case.name);
-    CASES.into_iter().filter(|case| crate::is_wanted(case.name, &names, &plan.cases)).collect()
+/// Their names.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    CASES.iter().map(|case| case.name)
 }
 
-/// What [`chosen`] chooses from.
-pub(crate) fn names() -> String {
-    CASES.map(|case| case.name).join("; ")
+/// The cases that `wishes` want, of all these `names`.
+pub(crate) fn chosen(names: &[&str], wishes: &[String]) -> Vec<Case> {
+    CASES.into_iter().filter(|case| crate::is_wanted(case.name, names, wishes)).collect()
 }
 
 impl Case {

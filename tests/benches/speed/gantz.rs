@@ -9,9 +9,11 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use crate::client::Target;
+use crate::ends::{End, Ends};
 use crate::process::{Announces, Process};
 
-const DOMAIN: &str = "bench.test";
+/// What the relay's certificate is for, besides this machine's loopback.
+pub(crate) const DOMAIN: &str = "bench.test";
 
 /// The binaries that are measured.
 #[derive(Debug, Clone)]
@@ -33,17 +35,18 @@ impl Binaries {
 /// A relay, and where it is found.
 pub(crate) struct Relay {
     pub(crate) process: Process,
-    pub(crate) public: SocketAddr,
-    pub(crate) agents: SocketAddr,
+    public: SocketAddr,
+    agents: SocketAddr,
     ca: PathBuf,
 }
 
-/// A relay with `--tls tls`. It keeps what it keeps in `state`, a folder of its own.
-pub(crate) async fn relay(tls: &str, binaries: &Binaries, state: &Path) -> Relay {
+/// A relay with `--tls tls` at its end. It keeps what it keeps in `state`, a folder of its own.
+pub(crate) async fn relay(tls: &str, binaries: &Binaries, end: &End, state: &Path) -> Relay {
     std::fs::create_dir_all(state).unwrap();
-    let mut command = command(&binaries.relay, state);
+    let mut command = command(end, &binaries.relay, state);
     command.args(["serve", "--access", "open", "--log-format", "json", "--tls", tls]);
-    command.args(["--domain", DOMAIN, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+    command.args(["--domain", DOMAIN, "--admin-listen", "127.0.0.1:0"]);
+    command.args(["--listen", &SocketAddr::new(end.address, 0).to_string()]);
     // The limits stay in force; the numbers are beyond what this load can reach.
     command.args(["--max-body", "1TiB", "--token-rate", "10000000/s", "--tunnel-rate", "10000000/s"]);
     command.args(["--max-connections-per-source", "10000"]);
@@ -52,20 +55,20 @@ pub(crate) async fn relay(tls: &str, binaries: &Binaries, state: &Path) -> Relay
     Relay { process, public, agents, ca: state.join("ca.pem") }
 }
 
-/// An agent for `origin` that finds the `relay` at `address`, over QUIC or TCP as `transport` says; and where its
-/// callers go.
+/// An agent for `origin` at its end, over QUIC or TCP as `transport` says; and where its callers go.
 pub(crate) async fn agent(
     relay: &Relay,
-    address: SocketAddr,
     transport: &str,
     binaries: &Binaries,
+    ends: &Ends,
     origin: SocketAddr,
     state: &Path,
 ) -> (Process, Target) {
-    let mut command = command(&binaries.gantz, state);
+    let mut command = command(&ends.agent, &binaries.gantz, state);
     command.args(["run", "--auth", "--json", &origin.to_string(), "--transport", transport]);
-    command.args(["--relay", &address.to_string()]).arg("--relay-ca").arg(&relay.ca);
-    let (agent, (url, token)) = Process::start("gantz", &mut command, Announces::Stdout, ready).await;
+    command.arg("--relay").arg(format!("{}:{}", ends.relay_name, relay.agents.port()));
+    command.arg("--relay-ca").arg(&relay.ca);
+    let (agent, (url, token)) = Process::start("gantz", &mut command, Announces::StdoutAlone, ready).await;
     let target = Target {
         address: relay.public,
         authority: url.authority().expect("a URL with a host").to_string(),
@@ -76,10 +79,11 @@ pub(crate) async fn agent(
     (agent, target)
 }
 
-/// Nothing of this machine's user has a say: no variable, no file.
-fn command(program: &Path, folder: &Path) -> Command {
-    let mut command = Command::new(program);
-    command.env_clear().env("HOME", folder).current_dir(folder);
+/// Nothing of this machine's user has a say: no variable but where programs are, no file.
+fn command(end: &End, program: &Path, folder: &Path) -> Command {
+    let mut command = end.command(program);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    command.env_clear().env("PATH", path).env("HOME", folder).current_dir(folder);
     command
 }
 

@@ -4,27 +4,24 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use tokio::process::Command;
-
 use crate::client::Target;
-use crate::peers::{free, installed, listens};
+use crate::ends::End;
 use crate::process::{Announces, Process};
 use crate::rows::Row;
 
-/// nginx, or why not.
-pub(crate) async fn start(program: &Path, origin: SocketAddr, folder: &Path) -> Result<Row, String> {
-    let program = installed(program)?;
-    let public = free();
+/// nginx at `end`.
+pub(crate) async fn start(program: &Path, end: &End, origin: SocketAddr, folder: &Path) -> Row {
+    let public = end.free();
     let folder = folder.join("nginx");
     std::fs::create_dir_all(&folder).unwrap();
     let file = folder.join("nginx.conf");
     std::fs::write(&file, config(public, origin)).unwrap();
-    let mut command = Command::new(program);
+    let mut command = end.command(program);
     command.arg("-p").arg(&folder).arg("-c").arg(&file).args(["-e", "stderr"]);
     let begins = |line: &str| line.contains("using the \"epoll\"").then_some(());
     let (relay, ()) = Process::start("nginx", &mut command, Announces::Stderr, begins).await;
-    listens("nginx's port", public).await;
-    Ok(Row { name: "nginx", target: Target::plain(public), relay: Some(relay), agent: None })
+    end.listens("nginx's port", public).await;
+    Row { name: "nginx", target: Target::plain(public), relay: Some(relay), agent: None }
 }
 
 /// Paths are relative to its folder, so that it needs nobody's rights. Nothing goes through files, no connection is

@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::io::Read;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use http::{Request, Response, header};
@@ -13,21 +14,30 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
+use crate::ends::End;
 use crate::payload::{self, Payload};
+use crate::process::{Announces, Process};
 use crate::ticks::Ticks;
 
 /// What it answers with.
 type Answer = Either<Payload, Ticks>;
 
-/// Serves on a port of the system's choice and prints the address.
-pub(crate) async fn run() {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+/// Serves at `address` on a port of the system's choice and prints both.
+pub(crate) async fn run(address: IpAddr) {
+    let listener = TcpListener::bind((address, 0)).await.unwrap();
     println!("{}", listener.local_addr().unwrap());
     let end = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
     tokio::select! {
         () = accept(listener) => {}
         _ = end => {}
     }
+}
+
+/// Starts it as a process at `end`; and where it is found.
+pub(crate) async fn start(end: &End) -> (Process, SocketAddr) {
+    let mut command = end.this_program();
+    command.arg("origin").arg(end.address.to_string());
+    Process::start("origin", &mut command, Announces::Stdout, |line| line.parse().ok()).await
 }
 
 async fn accept(listener: TcpListener) {

@@ -4,7 +4,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader, Lines};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, Command};
+use tokio::task::JoinHandle;
 
 /// Ticks a second of the times in `/proc/PID/stat` (USER_HZ), the same on every Linux that Rust's standard library
 /// knows, whatever the kernel's own clock is.
@@ -13,10 +14,15 @@ const TICKS: f64 = 100.0;
 /// What is written to `clear_refs` to have the peak of the resident set begin anew (proc_pid_clear_refs(5)).
 const RESET_PEAK: &str = "5";
 
+/// How much is kept of what a process says aside, bytes and the rest of a line.
+const ASIDE: usize = 16 << 10;
+
 /// Which stream says that a process is ready.
 #[derive(Debug, Clone, Copy)]
 pub enum Announces {
     Stdout,
+    /// The same, and what is on stderr is told only of one that ends before it is ready.
+    StdoutAlone,
     Stderr,
 }
 
@@ -28,9 +34,12 @@ pub struct Process {
     pid: u32,
     /// Resident bytes when it was ready and had done nothing.
     pub idle: u64,
+    /// What it says on stderr until it ends, where that is not told.
+    aside: Option<JoinHandle<String>>,
 }
 
-type Said = Lines<BufReader<Box<dyn AsyncRead + Send + Unpin>>>;
+/// What a process says, line by line.
+pub type Said = Lines<BufReader<Box<dyn AsyncRead + Send + Unpin>>>;
 
 impl Process {
     /// Starts `command`, and gives what `ready` finds in a line of its output. What it says later is thrown away.
@@ -40,7 +49,7 @@ impl Process {
         announces: Announces,
         ready: impl Fn(&str) -> Option<T>,
     ) -> (Self, T) {
-        let (process, mut said) = Self::spawn(name, command, announces);
+        let (mut process, mut said) = Self::spawn(name, command, announces);
         let mut heard = String::new();
         let found = crate::within(name, async {
             while let Some(line) = said.next_line().await.unwrap() {
@@ -49,6 +58,9 @@ impl Process {
                 }
                 heard.push_str(&line);
                 heard.push('\n');
+            }
+            if let Some(aside) = &mut process.aside {
+                heard += &aside.await.unwrap();
             }
             panic!("{name} ended before it was ready:\n{heard}");
         });
@@ -63,15 +75,17 @@ impl Process {
         command.stdin(Stdio::piped()).kill_on_drop(true);
         match announces {
             Announces::Stdout => command.stdout(Stdio::piped()).stderr(Stdio::inherit()),
+            Announces::StdoutAlone => command.stdout(Stdio::piped()).stderr(Stdio::piped()),
             Announces::Stderr => command.stdout(Stdio::null()).stderr(Stdio::piped()),
         };
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{name} does not start: {error}"));
         let pid = child.id().expect("it was not awaited yet");
         let stream: Box<dyn AsyncRead + Send + Unpin> = match announces {
-            Announces::Stdout => Box::new(child.stdout.take().unwrap()),
+            Announces::Stdout | Announces::StdoutAlone => Box::new(child.stdout.take().unwrap()),
             Announces::Stderr => Box::new(child.stderr.take().unwrap()),
         };
-        (Self { name, child, pid, idle: 0 }, BufReader::new(stream).lines())
+        let aside = child.stderr.take().map(|stderr| tokio::spawn(kept(stderr)));
+        (Self { name, child, pid, idle: 0, aside }, BufReader::new(stream).lines())
     }
 
     /// The process's number.
@@ -127,4 +141,17 @@ impl Process {
         std::fs::read_to_string(format!("/proc/{}/{file}", self.pid))
             .unwrap_or_else(|error| panic!("{} is gone: {error}", self.name))
     }
+}
+
+/// What was said, but for what nobody would read of a long run.
+async fn kept(stderr: ChildStderr) -> String {
+    let mut lines = BufReader::new(stderr).lines();
+    let mut kept = String::new();
+    while let Ok(Some(line)) = lines.next_line().await {
+        if kept.len() < ASIDE {
+            kept += &line;
+            kept.push('\n');
+        }
+    }
+    kept
 }

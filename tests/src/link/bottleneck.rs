@@ -1,32 +1,23 @@
-//! A link that is narrow: each way it takes so many bits a second, keeps what comes faster in a queue, and loses what no
-//! longer fits there, and datagrams at random besides. It is Ethernet: what is larger than that carries is lost. Unlike
-//! [`Weather`](super::Weather) it never reorders.
+//! One way over a link that is narrow: it takes so many bits a second, keeps what comes faster in a queue, and loses what
+//! no longer fits there, and packets at random besides. It never reorders.
+//!
+//! It knows no sockets and no clock: who forwards packets says when each came and how long it is, and is told when it
+//! arrives at the other end.
 
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use tokio::net::UdpSocket;
-use tokio_util::task::AbortOnDropHandle;
-
-use super::bind;
-
-/// What a datagram takes of the link besides its payload: the heads of IPv4 and UDP, bytes.
-const HEADS: usize = 28;
-
-/// The largest payload that Ethernet carries: 1,500 bytes with these heads.
-pub const ETHERNET: usize = 1_500 - HEADS;
+use serde::{Deserialize, Serialize};
 
 /// What a link is like, either way.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
-    /// Bits a second, heads of IPv4 and UDP counted.
+    /// Bits a second.
     pub rate: f64,
-    /// How long a datagram takes, besides what it waits.
+    /// How long a packet takes, besides what it waits and what its length takes.
     pub delay: Duration,
-    /// Bytes that may wait.
+    /// Bytes that may wait, with the packet that is being sent.
     pub queue: usize,
     /// Share that is lost at random, of 1.
     pub loss: f64,
@@ -34,108 +25,117 @@ pub struct Shape {
     pub seed: u64,
 }
 
-/// What one direction has seen.
-#[derive(Debug, Clone, Copy, Default)]
+/// What has come to one way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Passed {
-    /// Datagrams that came to the link.
+    /// Packets.
     pub came: u64,
     /// Of these, those that were lost at random.
     pub lost: u64,
     /// Of these, those that the queue had no room for.
     pub overran: u64,
-    /// Of these, those that were too large.
-    pub too_large: u64,
     /// How long those that went through have waited in the queue, all together.
     pub waited: Duration,
 }
 
-/// See the module's head. Between one agent and its relay; dropped, nothing goes through any more.
+/// See the module's head.
+#[derive(Debug)]
 pub struct Bottleneck {
-    address: SocketAddr,
-    up: Arc<Mutex<Passed>>,
-    _forwarding: AbortOnDropHandle<()>,
+    shape: Shape,
+    dice: StdRng,
+    /// When all that waits has been sent.
+    free: Option<Instant>,
+    passed: Passed,
 }
 
 impl Bottleneck {
-    /// To `relay`, from an address of this machine of its own.
-    pub async fn new(relay: SocketAddr, shape: Shape) -> Self {
-        let (front, back) = (Arc::new(bind().await), Arc::new(bind().await));
-        let address = front.local_addr().unwrap();
-        // Until the agent has said something, nobody answers it.
-        let agent = Arc::new(Mutex::new(address));
-        let up = Arc::default();
-        let forwarding = {
-            let (up, down, heard) = (Arc::clone(&up), Arc::default(), agent.clone());
-            let to_relay = delivery(back.clone(), move || relay);
-            let to_agent = delivery(front.clone(), move || *agent.lock().unwrap());
-            let note = move |from| *heard.lock().unwrap() = from;
-            let other = Shape { seed: shape.seed.wrapping_add(1), ..shape };
-            async move {
-                tokio::join!(admit(&front, shape, up, to_relay, note), admit(&back, other, down, to_agent, |_| {}),);
-            }
+    /// Nothing has come yet.
+    pub fn new(shape: Shape) -> Self {
+        Self { shape, dice: StdRng::seed_from_u64(shape.seed), free: None, passed: Passed::default() }
+    }
+
+    /// A packet of so many bytes comes `now`, which is never before what came last. It arrives at the time given, or never.
+    pub fn take(&mut self, now: Instant, bytes: usize) -> Option<Instant> {
+        let time_of = |bytes: usize| Duration::from_secs_f64(bytes as f64 * 8.0 / self.shape.rate);
+        let (takes, longest) = (time_of(bytes), time_of(self.shape.queue));
+        let wait = self.free.map_or(Duration::ZERO, |free| free.saturating_duration_since(now));
+        self.passed.came += 1;
+        // Always a throw: what one packet meets says nothing of what the next ones do.
+        if self.dice.random::<f64>() < self.shape.loss {
+            self.passed.lost += 1;
+            return None;
+        }
+        if wait + takes > longest {
+            self.passed.overran += 1;
+            return None;
+        }
+        self.passed.waited += wait;
+        let sent = now + wait + takes;
+        self.free = Some(sent);
+        Some(sent + self.shape.delay)
+    }
+
+    /// What has come so far.
+    pub fn passed(&self) -> Passed {
+        self.passed
+    }
+}
+
+impl Passed {
+    /// What has come since it was `before`.
+    pub fn since(&self, before: &Self) -> Self {
+        Self {
+            came: self.came - before.came,
+            lost: self.lost - before.lost,
+            overran: self.overran - before.overran,
+            waited: self.waited - before.waited,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A byte a millisecond, ten of which may wait, and 20 ms of delay.
+    const SLOW: Shape = Shape { rate: 8_000.0, delay: Duration::from_millis(20), queue: 10, loss: 0.0, seed: 1 };
+
+    fn after(begin: Instant, millis: u64) -> Option<Instant> {
+        Some(begin + Duration::from_millis(millis))
+    }
+
+    #[test]
+    fn a_packet_takes_its_length_and_the_delay_and_those_behind_it_wait() {
+        let (begin, mut way) = (Instant::now(), Bottleneck::new(SLOW));
+        assert_eq!(way.take(begin, 4), after(begin, 24));
+        assert_eq!(way.take(begin, 4), after(begin, 28));
+        let later = begin + Duration::from_millis(7);
+        assert_eq!(way.take(later, 4), after(begin, 32));
+        let idle = begin + Duration::from_millis(100);
+        assert_eq!(way.take(idle, 1), after(begin, 121));
+        assert_eq!(way.passed(), Passed { came: 4, waited: Duration::from_millis(5), ..Passed::default() });
+    }
+
+    #[test]
+    fn what_the_queue_has_no_room_for_is_lost_and_takes_nothing() {
+        let (begin, mut way) = (Instant::now(), Bottleneck::new(SLOW));
+        assert_eq!(way.take(begin, 6), after(begin, 26));
+        assert_eq!(way.take(begin, 5), None);
+        assert_eq!(way.take(begin, 4), after(begin, 30));
+        assert_eq!(way.take(begin, 1), None);
+        let passed = way.passed();
+        assert_eq!((passed.came, passed.lost, passed.overran), (4, 0, 2));
+    }
+
+    #[test]
+    fn about_as_many_are_lost_at_random_as_was_said_and_the_same_ones_each_time() {
+        let fates = || {
+            let mut way = Bottleneck::new(Shape { rate: 1e9, queue: 100_000, loss: 0.02, ..SLOW });
+            let begin = Instant::now();
+            (0..10_000).map(|_| way.take(begin, 1).is_some()).collect::<Vec<_>>()
         };
-        Self { address, up, _forwarding: AbortOnDropHandle::new(tokio::spawn(forwarding)) }
+        let lost = fates().iter().filter(|arrives| !**arrives).count();
+        assert!((150..250).contains(&lost), "{lost} of 10,000");
+        assert_eq!(fates(), fates());
     }
-
-    /// Where the agent finds the relay.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// What has come from the agent.
-    pub fn up(&self) -> Passed {
-        *self.up.lock().unwrap()
-    }
-}
-
-/// Takes what comes at `socket`, and says of what goes through when it arrives.
-async fn admit(
-    socket: &UdpSocket,
-    shape: Shape,
-    passed: Arc<Mutex<Passed>>,
-    through: mpsc::Sender<(Instant, Vec<u8>)>,
-    note: impl Fn(SocketAddr),
-) {
-    let mut dice = StdRng::seed_from_u64(shape.seed);
-    let mut buffer = vec![0; 65_536];
-    let time_of = |bytes: usize| Duration::from_secs_f64(bytes as f64 * 8.0 / shape.rate);
-    let longest = time_of(shape.queue);
-    let mut free = Instant::now();
-    loop {
-        // What the system says of an earlier datagram (nobody listens there) is not about this one.
-        let Ok((len, from)) = socket.recv_from(&mut buffer).await else { continue };
-        note(from);
-        let now = Instant::now();
-        let wait = free.saturating_duration_since(now);
-        let takes = time_of(len + HEADS);
-        // Always a throw: what one datagram meets says nothing of what the next ones do.
-        let is_lost = dice.random::<f64>() < shape.loss;
-        let mut passed = passed.lock().unwrap();
-        passed.came += 1;
-        if len > ETHERNET {
-            passed.too_large += 1;
-        } else if is_lost {
-            passed.lost += 1;
-        } else if wait + takes > longest {
-            passed.overran += 1;
-        } else {
-            passed.waited += wait;
-            free = now + wait + takes;
-            let _ = through.send((free + shape.delay, buffer[..len].to_vec()));
-        }
-    }
-}
-
-/// Sends each datagram when its time has come, in the order in which they came. A thread, as it wakes up within some
-/// hundredths of a millisecond and not at the next tick of tokio's clock; it ends with what is given back.
-fn delivery(socket: Arc<UdpSocket>, to: impl Fn() -> SocketAddr + Send + 'static) -> mpsc::Sender<(Instant, Vec<u8>)> {
-    let (sender, queue) = mpsc::channel::<(Instant, Vec<u8>)>();
-    std::thread::spawn(move || {
-        for (due, datagram) in queue {
-            std::thread::sleep(due.saturating_duration_since(Instant::now()));
-            // A full buffer of the receiver is a loss, as on any network.
-            let _ = socket.try_send_to(&datagram, to());
-        }
-    });
-    sender
 }

@@ -41,7 +41,8 @@ async fn callers_are_served_where_their_tunnel_is_driven() {
             let caller = client(url, roots.clone());
             let url = reqwest::Url::parse(url).unwrap().join("/call").unwrap();
             let call = async || {
-                let answer = caller.get(url.clone()).bearer_auth(ready["token"].as_str().unwrap()).send().await.unwrap();
+                let answer =
+                    caller.get(url.clone()).bearer_auth(ready["token"].as_str().unwrap()).send().await.unwrap();
                 assert_eq!((answer.status().as_u16(), answer.text().await.unwrap().as_str()), (200, "done"));
             };
             // The connection is there, and has moved to where it belongs.

@@ -8,17 +8,13 @@
 
 use std::net::Ipv4Addr;
 use std::path::Path;
-use std::process::Command;
-use std::sync::atomic::{AtomicU8, Ordering};
+
+use gantz_tests::namespaces::{Namespace, Tag, ip};
 
 use super::process;
 
-/// What every namespace of this suite begins with; behind it are the process and a number.
+/// What every namespace of this suite begins with.
 const PREFIX: &str = "gantz-chaos-";
-
-/// What to do where this cannot be done.
-const HOW: &str = "these tests make network namespaces: run them as root on Linux, `sudo -E cargo test -p gantz-tests \
-                   --test chaos`; in a container, give it --cap-add NET_ADMIN --cap-add SYS_ADMIN";
 
 /// Length of the prefixes of networks between machines, and of those with an end here.
 const INSIDE: u8 = 24;
@@ -26,10 +22,9 @@ const OUTSIDE: u8 = 30;
 
 /// See the module's head. Dropped, they are gone, with everything on the way.
 pub(crate) struct Namespaces {
-    tag: String,
-    /// Makes addresses unlike those of other tests that run.
-    third: u8,
-    fourth: u8,
+    /// In the order of [`Machine`].
+    machines: [Namespace; 3],
+    tag: Tag,
 }
 
 /// One of them.
@@ -40,36 +35,17 @@ pub(crate) enum Machine {
     Relay,
 }
 
-impl Machine {
-    const ALL: [Self; 3] = [Self::Agent, Self::Router, Self::Relay];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Agent => "agent",
-            Self::Router => "router",
-            Self::Relay => "relay",
-        }
-    }
-}
-
 impl Namespaces {
     /// Makes them, and the ways between them.
     pub(crate) fn new() -> Self {
-        static COUNT: AtomicU8 = AtomicU8::new(0);
-        sweep();
-        let (process, number) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        // Of the block that is for tests of networks (RFC 2544), 8 addresses each.
-        let made = Self { tag: format!("{process}-{number}"), third: (process % 251) as u8, fourth: (number % 32) * 8 };
-        for machine in Machine::ALL {
-            ip(&format!("netns add {}", made.namespace(machine)));
-            made.ip(machine, "link set lo up");
-        }
+        let tag = Tag::new(PREFIX);
+        let machines = ["agent", "router", "relay"].map(|machine| Namespace::new(PREFIX, tag, machine));
+        let made = Self { machines, tag };
         made.way(Machine::Agent, "near", made.agent(), Machine::Router, "near", made.router_near());
         made.way(Machine::Relay, "far", made.relay(), Machine::Router, "far", made.router_far());
         made.ip(Machine::Agent, &format!("route add {} via {}", made.relay(), made.router_near()));
         made.ip(Machine::Relay, &format!("route add 198.19.1.0/{INSIDE} via {}", made.router_far()));
-        let forward = "echo 1 > /proc/sys/net/ipv4/ip_forward";
-        run(Command::new("ip").args(["netns", "exec", &made.namespace(Machine::Router), "sh", "-c", forward]));
+        made.machine(Machine::Router).set("net.ipv4.ip_forward", "1");
         made.way_out(Machine::Agent, "home", made.server(), made.at_home());
         made.way_out(Machine::Relay, "public", made.caller(), made.edge());
         made
@@ -129,91 +105,57 @@ impl Namespaces {
 
     /// Where the local server listens, on this machine.
     pub(crate) fn server(&self) -> Ipv4Addr {
-        Ipv4Addr::new(198, 18, self.third, self.fourth + 1)
+        self.outside(1)
     }
 
     fn at_home(&self) -> Ipv4Addr {
-        Ipv4Addr::new(198, 18, self.third, self.fourth + 2)
+        self.outside(2)
     }
 
     fn caller(&self) -> Ipv4Addr {
-        Ipv4Addr::new(198, 18, self.third, self.fourth + 5)
+        self.outside(5)
     }
 
     /// Where callers find the relay.
     pub(crate) fn edge(&self) -> Ipv4Addr {
-        Ipv4Addr::new(198, 18, self.third, self.fourth + 6)
+        self.outside(6)
+    }
+
+    /// Of the block that is for tests of networks (RFC 2544), 8 addresses each: unlike those of other tests that run.
+    fn outside(&self, last: u8) -> Ipv4Addr {
+        Ipv4Addr::new(198, 18, (self.tag.process % 251) as u8, (self.tag.number % 32) as u8 * 8 + last)
     }
 
     /// `program`, on this machine, as [`process::command`] has it. Whoever runs it ends it.
     pub(crate) fn inside(&self, machine: Machine, program: &Path, home: &Path) -> tokio::process::Command {
         let mut command = process::command("ip", home);
-        command.args(["netns", "exec", &self.namespace(machine)]).arg(program);
+        command.args(self.machine(machine).exec(program));
         command
     }
 
     /// `ip` on this machine.
     fn ip(&self, machine: Machine, args: &str) {
-        ip(&format!("-n {} {args}", self.namespace(machine)));
+        self.machine(machine).ip(args);
     }
 
-    fn namespace(&self, machine: Machine) -> String {
-        format!("{PREFIX}{}-{}", self.tag, machine.name())
+    fn machine(&self, machine: Machine) -> &Namespace {
+        &self.machines[machine as usize]
     }
 
     fn way(&self, here: Machine, name: &str, at: Ipv4Addr, there: Machine, its: &str, other: Ipv4Addr) {
-        let peer = self.namespace(there);
-        self.ip(here, &format!("link add {name} type veth peer name {its} netns {peer}"));
-        self.up(here, name, at, INSIDE);
-        self.up(there, its, other, INSIDE);
+        let (here, there) = (self.machine(here), self.machine(there));
+        here.ip(&format!("link add {name} type veth peer name {its} netns {}", there.name()));
+        here.up(name, at, INSIDE);
+        there.up(its, other, INSIDE);
     }
 
     /// To this machine itself, on which an interface has a name that nobody else's has.
     fn way_out(&self, machine: Machine, name: &str, here: Ipv4Addr, there: Ipv4Addr) {
-        let letter = &name[..1];
-        let outside = format!("gz{}{letter}", self.tag);
-        ip(&format!("link add {outside} type veth peer name {name} netns {}", self.namespace(machine)));
+        let machine = self.machine(machine);
+        let outside = format!("gz{}-{}{}", self.tag.process, self.tag.number, &name[..1]);
+        ip(&format!("link add {outside} type veth peer name {name} netns {}", machine.name()));
         ip(&format!("addr add {here}/{OUTSIDE} dev {outside}"));
         ip(&format!("link set {outside} up"));
-        self.up(machine, name, there, OUTSIDE);
+        machine.up(name, there, OUTSIDE);
     }
-
-    fn up(&self, machine: Machine, name: &str, address: Ipv4Addr, prefix: u8) {
-        self.ip(machine, &format!("addr add {address}/{prefix} dev {name}"));
-        self.ip(machine, &format!("link set {name} up"));
-    }
-}
-
-impl Drop for Namespaces {
-    fn drop(&mut self) {
-        for machine in Machine::ALL {
-            // What is missing was never made; the ways go with their ends.
-            let _ = Command::new("ip").args(["netns", "del", &self.namespace(machine)]).output();
-        }
-    }
-}
-
-/// Removes what processes have left behind that were killed.
-fn sweep() {
-    let listed = Command::new("ip").args(["netns", "list"]).output();
-    let Ok(listed) = listed else { panic!("`ip` does not start: apt-get install iproute2. {HOW}") };
-    for name in String::from_utf8_lossy(&listed.stdout).lines().filter_map(|line| line.split(' ').next()) {
-        let process = name.strip_prefix(PREFIX).and_then(|tag| tag.split('-').next());
-        if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
-            // Another test may have been faster.
-            let _ = Command::new("ip").args(["netns", "del", name]).output();
-        }
-    }
-}
-
-fn ip(args: &str) {
-    run(Command::new("ip").args(args.split(' ')));
-}
-
-fn run(command: &mut Command) {
-    let output = command.output();
-    let output =
-        output.unwrap_or_else(|error| panic!("`ip` does not start ({error}): apt-get install iproute2. {HOW}"));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?} failed: {}. {HOW}", said.trim());
 }
