@@ -39,7 +39,7 @@ use axum::Router;
 use gantz_transport::runtime::Crew;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -146,9 +146,7 @@ pub(crate) async fn serve(
         let accepted = tokio::select! {
             accepted = accept(&listener, &edge.connections) => accepted,
             Some(done) = connections.join_next() => {
-                if let Ok(Some((Moved { runtime, peer, step }, kept))) = done {
-                    connections.spawn_on(attend(Come::Moved(step), peer, kept), &runtime);
-                }
+                go_on(&mut connections, done, &attend);
                 continue;
             }
             () = stop.cancelled() => break,
@@ -172,9 +170,7 @@ pub(crate) async fn serve(
     }
     drop(listener);
     while let Some(done) = connections.join_next().await {
-        if let Ok(Some((Moved { runtime, peer, step }, kept))) = done {
-            connections.spawn_on(attend(Come::Moved(step), peer, kept), &runtime);
-        }
+        go_on(&mut connections, done, &attend);
     }
     edge.tasks.close();
     cut.run_until_cancelled(edge.tasks.wait()).await;
@@ -196,6 +192,19 @@ async fn attend(
     let serving = pin!(connection::serve(come, peer, edge, stop));
     let moved = cut.run_until_cancelled(serving).await.flatten()?;
     Some((moved, kept))
+}
+
+/// Where a connection was only looked at, another worker serves it; others are over.
+fn go_on<F>(
+    connections: &mut JoinSet<Option<(Moved, Kept)>>,
+    done: Result<Option<(Moved, Kept)>, JoinError>,
+    attend: impl Fn(Come, SocketAddr, Kept) -> F,
+) where
+    F: Future<Output = Option<(Moved, Kept)>> + Send + 'static,
+{
+    if let Ok(Some((Moved { runtime, peer, step }, kept))) = done {
+        connections.spawn_on(attend(Come::Moved(step), peer, kept), &runtime);
+    }
 }
 
 /// First the permit, then the connection: over the limit, callers wait in the kernel's backlog.
