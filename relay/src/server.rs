@@ -19,7 +19,7 @@ use crate::admin::{self, Admin, Ready};
 use crate::audit::{Keeper, Log};
 use crate::config::{Access, Config, MAX_STRANGERS, PublicOrigin, Routing, TOKEN_CHANGES, TlsConfig};
 use crate::directory::{Claims, Directory, Memory};
-use crate::edge::{self, Edge, Transport};
+use crate::edge::{self, Around, Edge, Transport};
 use crate::listeners::Listeners;
 use crate::metrics::{self, Metrics};
 use crate::rates::PerSource;
@@ -233,9 +233,16 @@ impl Relay {
             audit: audit.lines(),
         };
         let scrapes = admin::Scrapes::new(metrics::registry(&metrics, sources));
-        let around = tls::Surroundings { directory: directory.clone(), audit: audit.lines(), open: open.clone() };
-        let edge =
-            Edge::new(config, public, directory, audit, door, workers.crew(), metrics, certificates.http.clone());
+        let kept_up = tls::Surroundings { directory: directory.clone(), audit: audit.lines(), open: open.clone() };
+        let around = Around {
+            directory,
+            audit,
+            agents: door,
+            workers: workers.crew(),
+            metrics,
+            proofs: certificates.http.clone(),
+        };
+        let edge = Edge::new(config, public, around);
         let serve = |listener: TcpListener, name: &'static str, transport: Transport| {
             let (listener, edge, open) = (listening(listener)?, edge.clone(), open.clone());
             let (stop, cut, standing) = (stop.clone(), cut.clone(), listeners.add(name));
@@ -280,7 +287,7 @@ impl Relay {
         if let Some(watch) = certificates.watch {
             let (current, stop) = (certificates.current, stop.clone());
             tasks.spawn(async move {
-                stop.run_until_cancelled(watch.run(current, around)).await;
+                stop.run_until_cancelled(watch.run(current, kept_up)).await;
             });
         }
         Ok(Self {

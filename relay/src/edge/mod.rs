@@ -88,17 +88,22 @@ pub(crate) struct Edge {
     tasks: TaskTracker,
 }
 
+/// The parts of the relay that the edge works with.
+pub(crate) struct Around {
+    pub(crate) directory: Arc<dyn Directory>,
+    pub(crate) audit: Log,
+    /// Where agents go that come over TCP.
+    pub(crate) agents: Door,
+    /// Over which connections are spread.
+    pub(crate) workers: Crew,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Proofs for a certificate authority that comes over plain HTTP.
+    pub(crate) proofs: Option<gantz_acme::Http>,
+}
+
 impl Edge {
-    pub(crate) fn new(
-        config: Config,
-        public: PublicOrigin,
-        directory: Arc<dyn Directory>,
-        audit: Log,
-        agents: Door,
-        workers: Crew,
-        metrics: Arc<Metrics>,
-        proofs: Option<gantz_acme::Http>,
-    ) -> Arc<Self> {
+    pub(crate) fn new(config: Config, public: PublicOrigin, around: Around) -> Arc<Self> {
+        let Around { directory, audit, agents, workers, metrics, proofs } = around;
         Arc::new(Self {
             apex: apex::router(&config.domain),
             guesses: Guesses::new(config.rates.guess, MAX_GUESSERS),
@@ -146,7 +151,7 @@ pub(crate) async fn serve(
         let accepted = tokio::select! {
             accepted = accept(&listener, &edge.connections) => accepted,
             Some(done) = connections.join_next() => {
-                go_on(&mut connections, done, &attend);
+                go_on(&mut connections, done, attend);
                 continue;
             }
             () = stop.cancelled() => break,
@@ -170,7 +175,7 @@ pub(crate) async fn serve(
     }
     drop(listener);
     while let Some(done) = connections.join_next().await {
-        go_on(&mut connections, done, &attend);
+        go_on(&mut connections, done, attend);
     }
     edge.tasks.close();
     cut.run_until_cancelled(edge.tasks.wait()).await;
