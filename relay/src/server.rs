@@ -85,7 +85,7 @@ pub struct Relay {
     ca: Option<LocalCa>,
     audit: Option<Keeper>,
     first_key: Option<Secret>,
-    /// Dropped last: what is spread over them has ended by then.
+    /// Dropped last: what is left on them then ends with them.
     _workers: Workers,
 }
 

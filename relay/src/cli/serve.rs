@@ -28,7 +28,7 @@ pub(super) fn run(mut args: ServeArgs, mut said: Said) -> Result<Exit, Failure> 
     contradictions::settle(&mut args, &mut said).into_iter().next().map_or(Ok(()), Err)?;
     logs(&args).init()?;
     let mut config = settings::config(&args).map_err(|mut wrong| wrong.remove(0))?;
-    config.limits.connections = open_files::connections(config.limits.connections);
+    config.limits.connections = open_files::connections(config.limits.connections, config.workers.get());
     let runtime = gantz_transport::runtime::build()
         .map_err(|error| Failure::new(Exit::Failed, "cannot start the runtime").why(error))?;
     runtime.block_on(serve(&args, config))

@@ -8,7 +8,7 @@ use gantz_shared::failure::{Exit, Failure};
 use http::uri::Scheme;
 
 use super::args::{ServeArgs, TlsArg};
-use crate::config::{Config, Domain, PublicOrigin, TlsConfig};
+use crate::config::{Config, Domain, MAX_WORKERS, PublicOrigin, TlsConfig};
 
 /// What a relay is told; all that is wrong with the flags, otherwise, of which there is something then.
 pub(super) fn config(args: &ServeArgs) -> Result<Config, Vec<Failure>> {
@@ -47,7 +47,8 @@ pub(super) fn config(args: &ServeArgs) -> Result<Config, Vec<Failure>> {
 /// Where the system does not say how many processors there are, one.
 fn workers(args: &ServeArgs) -> NonZeroUsize {
     let told = args.workers.map(usize::from).and_then(NonZeroUsize::new);
-    told.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+    let processors = || std::thread::available_parallelism().map_or(NonZeroUsize::MIN, |all| all.min(MAX_WORKERS));
+    told.unwrap_or_else(processors)
 }
 
 /// Goes on without what is wrong, and notes it.

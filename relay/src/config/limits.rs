@@ -1,5 +1,6 @@
 //! What callers and agents may take up, and for how long.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use gantz_shared::limits::{MAX_FIELDS, MAX_HEAD, MAX_REQUEST_STREAMS};
@@ -138,7 +139,7 @@ pub const UNREAD_AFTER: Duration = Duration::from_millis(250);
 pub const MAX_UNREAD: usize = 16;
 
 /// Threads over which a relay can be told to spread its connections.
-pub const MAX_WORKERS: i64 = 256;
+pub const MAX_WORKERS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
 /// How long a caller may take nothing when there are more than [`MAX_UNREAD`]: then those that were not read for longest
 /// are given up. Longer than the pauses of a caller on a slow line, whose system takes what it has room for at once.

@@ -20,7 +20,7 @@ use super::interim::Interim;
 use super::worker::{Leads, Moved, Step};
 use super::{Edge, http1, http2};
 use crate::config::NEAR_SEND_BUFFER;
-use crate::metrics::{NoConnection, Protocol};
+use crate::metrics::{Connected, NoConnection, Protocol};
 use crate::tls::{Accepted, Acceptor, Elsewhere};
 use crate::tunnels::OverTcp;
 
@@ -72,18 +72,23 @@ pub(super) async fn serve(come: Come, peer: SocketAddr, edge: Arc<Edge>, stop: C
             }
             match transport {
                 Transport::Plain => {
+                    let open = edge.metrics.connect(Protocol::Plain);
                     if edge.workers.is_many() {
                         match Box::pin(edge.leads(&stream, &stop)).await {
                             Leads::Here => {}
                             Leads::Nowhere => return None,
-                            Leads::To(runtime) => return moved(runtime, peer, stream.into_std().map(Step::Plain)),
+                            Leads::To(runtime) => {
+                                let step = stream.into_std().map(|stream| Step::Plain(stream, open));
+                                return moved(runtime, peer, step);
+                            }
                         }
                     }
-                    in_clear(stream, peer, edge, stop, Listener::Edge).await;
+                    in_clear(stream, peer, edge, stop, Listener::Edge, open).await;
                     return None;
                 }
                 Transport::Redirect => {
-                    in_clear(stream, peer, edge, stop, Listener::Redirect).await;
+                    let open = edge.metrics.connect(Protocol::Redirect);
+                    in_clear(stream, peer, edge, stop, Listener::Redirect, open).await;
                     return None;
                 }
                 Transport::Tls(acceptor) => {
@@ -97,9 +102,9 @@ pub(super) async fn serve(come: Come, peer: SocketAddr, edge: Arc<Edge>, stop: C
                 }
             }
         }
-        Come::Moved(Step::Plain(stream)) => {
+        Come::Moved(Step::Plain(stream, open)) => {
             match TcpStream::from_std(stream) {
-                Ok(stream) => in_clear(stream, peer, edge, stop, Listener::Edge).await,
+                Ok(stream) => in_clear(stream, peer, edge, stop, Listener::Edge, open).await,
                 Err(error) => tracing::warn!(%peer, %error, "cannot go on with a connection"),
             }
             return None;
@@ -149,11 +154,14 @@ async fn shake(
 }
 
 /// HTTP/1.1 in clear.
-async fn in_clear(stream: TcpStream, peer: SocketAddr, edge: Arc<Edge>, stop: CancellationToken, listener: Listener) {
-    let _open = edge.metrics.connect(match listener {
-        Listener::Edge => Protocol::Plain,
-        Listener::Redirect => Protocol::Redirect,
-    });
+async fn in_clear(
+    stream: TcpStream,
+    peer: SocketAddr,
+    edge: Arc<Edge>,
+    stop: CancellationToken,
+    listener: Listener,
+    _open: Connected,
+) {
     http1::serve(stream, Peer { address: peer.ip(), sni: None, interim: None }, edge, stop, listener).await;
 }
 

@@ -194,11 +194,13 @@ async fn find(
         let Found::Away(back) = found else { return at_once(found) };
         let notified = back.notified();
         // The agent may have come back between the last look and this one; from here on nothing is missed.
-        if let Found::Here(tunnel) = look() {
-            return Ok(tunnel);
-        }
-        timeout_at(give_up, notified).await.map_err(|_| Failure::AgentOffline)?;
-        found = look();
+        found = match look() {
+            Found::Away(still) if Arc::ptr_eq(&still, &back) => {
+                timeout_at(give_up, notified).await.map_err(|_| Failure::AgentOffline)?;
+                look()
+            }
+            other => other,
+        };
     }
 }
 

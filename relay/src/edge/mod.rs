@@ -169,7 +169,15 @@ pub(crate) async fn serve(
                 // Out of file descriptors, usually: without a pause this loop would only burn the CPU that could free
                 // some.
                 tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                let pause = tokio::time::sleep(std::time::Duration::from_millis(100));
+                let mut pause = pin!(pause);
+                // Those that are on their way to another worker need no new file.
+                loop {
+                    tokio::select! {
+                        () = &mut pause => break,
+                        Some(done) = connections.join_next() => go_on(&mut connections, done, attend),
+                    }
+                }
             }
         }
     }

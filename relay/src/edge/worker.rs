@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Edge;
 use crate::directory::Found;
+use crate::metrics::Connected;
 use crate::tls::Begun;
 
 /// Bytes of a request in clear in which its `Host` is looked for. One that comes later is served where it is.
@@ -30,8 +31,8 @@ pub(super) struct Moved {
 
 /// How far it has got.
 pub(super) enum Step {
-    /// It is in clear, and nothing of it has been read.
-    Plain(std::net::TcpStream),
+    /// It is in clear, and nothing of it has been read. Counted as open.
+    Plain(std::net::TcpStream, Connected),
     /// Its handshake has begun, and has to be over by then.
     Shaking(Begun, Instant),
 }
@@ -82,11 +83,12 @@ impl Edge {
     }
 }
 
-/// What the first `Host` of a request says, should there be one in its first bytes. Whether it is well-formed is not asked
-/// here.
+/// What the first `Host` of a request says, should its line be in the first bytes of the head. Whether it is well-formed is
+/// not asked here.
 fn host(first: &[u8]) -> Option<&str> {
     let name = b"host:";
-    let line = first.split(|byte| *byte == b'\n').find(|line| {
+    let mut lines = first.split(|byte| *byte == b'\n').take_while(|line| *line != b"\r");
+    let line = lines.find(|line| {
         line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)) && line.ends_with(b"\r")
     })?;
     std::str::from_utf8(line.get(name.len()..)?.trim_ascii()).ok()
@@ -103,6 +105,7 @@ mod tests {
             ("GET / HTTP/1.1\r\nAccept: */*\r\nhOST:cool.relay.test:8443 \r\nX: y", Some("cool.relay.test:8443")),
             ("GET / HTTP/1.1\r\nHost: cool.rel", None),
             ("GET / HTTP/1.1\r\nX-Host: cool.relay.test\r\n", None),
+            ("POST / HTTP/1.1\r\n\r\nHost: in.a.body\r\n", None),
             ("Host", None),
             ("", None),
         ] {

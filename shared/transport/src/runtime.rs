@@ -2,12 +2,13 @@
 //!
 //! A QUIC connection's driver and the requests that it carries run on one current-thread runtime, so that they never wake
 //! each other across threads: that was measured to be about three times as fast as two workers sharing one connection. An
-//! agent has one connection, and one such runtime. A relay has as many as it is told, and spreads its connections over them.
+//! agent has one connection, and one such runtime. A relay has as many as it is told, and spreads its connections over them;
+//! one of them, the first, takes in what comes over UDP for all, and hands it on to the driver whose it is.
 
 use std::io;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -17,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 /// is there would go through relay and agent in one troop, and each would wait while the other has it.
 const SOCKETS_AT_A_TIME: usize = 8;
 
-/// The runtime of a relay's first worker, or of an agent.
+/// The runtime of an agent, or of a worker of a relay.
 ///
 /// # Errors
 /// What the system reports when it cannot give an event queue or a thread.
@@ -69,10 +70,19 @@ impl Workers {
         let mut workers = Self { crew: Crew { first, others: [].into() }, stop, threads: Vec::new() };
         let mut others = Vec::new();
         for number in 1..count.get() {
-            let (runtime, stop) = (build()?, workers.stop.clone());
-            others.push(Worker::new(runtime.handle().clone()));
+            let (stop, (sender, built)) = (workers.stop.clone(), mpsc::channel());
             let thread = std::thread::Builder::new().name(format!("gantz-worker-{number}"));
-            workers.threads.push(thread.spawn(move || runtime.block_on(stop.cancelled()))?);
+            // Built there: one that is dropped where another runs is a panic.
+            let thread = thread.spawn(move || {
+                let runtime = build();
+                // Whoever starts them waits for it.
+                let _ = sender.send(runtime.as_ref().map(|runtime| runtime.handle().clone()).map_err(io::Error::kind));
+                if let Ok(runtime) = runtime {
+                    runtime.block_on(stop.cancelled());
+                }
+            });
+            workers.threads.push(thread?);
+            others.push(Worker::new(built.recv().map_err(io::Error::other)??));
         }
         workers.crew.others = others.into();
         Ok(workers)

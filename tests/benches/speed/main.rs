@@ -88,6 +88,8 @@ async fn loopback(plan: &Plan, cases: &[cases::Case]) -> Value {
     let mut report = report::Report::new(plan, &rows);
     let is_watched = std::io::stderr().is_terminal();
     for round in 1..=plan.rounds {
+        // One more a round: there are as many rows as cases.
+        rows.running.rotate_left(1);
         for case in cases {
             // Each round begins with another row, so that none always comes after the same one.
             rows.running.rotate_left(1);

@@ -42,6 +42,8 @@ pub(crate) async fn measure(plan: &Plan, cases: &[Case]) -> Report {
     let mut report = Report::new(plan, &tcp().await);
     let is_watched = std::io::stderr().is_terminal();
     for round in 0..plan.rounds {
+        // One more a round: there are as many rows as cases.
+        rows.rotate_left(1);
         for case in cases {
             rows.rotate_left(1);
             for row in &rows {
