@@ -62,9 +62,9 @@ pub struct ServeArgs {
     /// Networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed [default: none]
     #[arg(long, env = "GANTZ_RELAY_TRUSTED_PROXIES", value_name = "CIDR", value_parser = network, value_delimiter = ',')]
     pub(super) trusted_proxies: Vec<IpNet>,
-    /// Threads over which tunnels and their callers are spread [default: as many as there are processors]
-    #[arg(long, env = "GANTZ_RELAY_WORKERS", value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=MAX_WORKERS.get() as i64))]
-    pub(super) workers: Option<u16>,
+    /// Threads over which tunnels and their callers are spread: more than one where a processor is not enough
+    #[arg(long, env = "GANTZ_RELAY_WORKERS", default_value = "1", value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=MAX_WORKERS.get() as i64))]
+    pub(super) workers: u16,
     /// How long a request waits for an agent that is away for a moment
     #[arg(long, env = "GANTZ_RELAY_HOLD", default_value = "5s", value_name = "TIME", value_parser = span, allow_hyphen_values = true)]
     pub(super) hold: Duration,

@@ -8,7 +8,7 @@ use gantz_shared::failure::{Exit, Failure};
 use http::uri::Scheme;
 
 use super::args::{ServeArgs, TlsArg};
-use crate::config::{Config, Domain, MAX_WORKERS, PublicOrigin, TlsConfig};
+use crate::config::{Config, Domain, PublicOrigin, TlsConfig};
 
 /// What a relay is told; all that is wrong with the flags, otherwise, of which there is something then.
 pub(super) fn config(args: &ServeArgs) -> Result<Config, Vec<Failure>> {
@@ -32,7 +32,7 @@ pub(super) fn config(args: &ServeArgs) -> Result<Config, Vec<Failure>> {
         state_dir: Some(state_dir),
         access: args.access.into(),
         trusted_proxies: args.trusted_proxies.clone(),
-        workers: workers(args),
+        workers: NonZeroUsize::new(args.workers.into()).unwrap_or(NonZeroUsize::MIN),
         limits: args.limits.limits(args.access),
         rates: args.limits.rates(),
         hold: args.hold,
@@ -42,13 +42,6 @@ pub(super) fn config(args: &ServeArgs) -> Result<Config, Vec<Failure>> {
         drain: args.drain,
         ..Config::new(domain.clone(), tls)
     })
-}
-
-/// Where the system does not say how many processors there are, one.
-fn workers(args: &ServeArgs) -> NonZeroUsize {
-    let told = args.workers.map(usize::from).and_then(NonZeroUsize::new);
-    let processors = || std::thread::available_parallelism().map_or(NonZeroUsize::MIN, |all| all.min(MAX_WORKERS));
-    told.unwrap_or_else(processors)
 }
 
 /// Goes on without what is wrong, and notes it.
