@@ -69,8 +69,10 @@ impl Story {
         assert_eq!(lines, example, "two lines, the same ones");
         assert_eq!(lines.lines().count(), 2);
         // A certificate authority that the container reaches, at the machine's address in Docker's own network.
-        let gateway = "docker network inspect bridge --format '{{(index .IPAM.Config 0).Gateway}}'";
-        let host = self.types(gateway).await.trim().parse().unwrap();
+        // Docker itself does not tell it before it is started once more.
+        let bridge = "docker network inspect bridge --format '{{index .Options \"com.docker.network.bridge.name\"}}'";
+        let address = format!("ip -4 -o address show \"$({bridge})\" | sed 's/.* inet \\([0-9.]*\\).*/\\1/'");
+        let host = self.types(&address).await.trim().parse().unwrap();
         let pebble = Pebble::start(&Options { host, ..Options::asking(local(53)) }).await;
         self.checkout.write("authority.pem", &vouches(&pebble));
         let mounted = "services: {relay: {volumes: [\"./authority.pem:/authority.pem:ro\"]}}\n";
