@@ -7,8 +7,9 @@ const RESERVE: usize = 64;
 /// What each worker's runtime has open: its event queue, what wakes it, and what it hears of signals with.
 const RESERVE_OF_WORKER: usize = 4;
 
-/// How many of `wanted` connections fit into what the system gives beside so many workers, and at least one. Raises the limit as far as this
-/// process may: what a shell hands on is often no more than 1,024, for the sake of programs that use `select`.
+/// How many of `wanted` connections fit into what the system gives beside so many workers, and at least one. Raises the
+/// limit as far as this process may: what a shell hands on is often no more than 1,024, for the sake of programs that use
+/// `select`.
 pub(super) fn connections(wanted: usize, workers: usize) -> usize {
     let files = match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(files) => usize::try_from(files).unwrap_or(usize::MAX),
