@@ -3,6 +3,7 @@
 pub mod client;
 pub mod closed;
 pub mod durations;
+pub mod machine;
 pub mod payload;
 pub mod process;
 pub mod ticks;

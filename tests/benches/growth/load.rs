@@ -32,6 +32,8 @@ pub(crate) struct Measured {
     pub(crate) p99: f64,
     /// Microseconds on a processor, each, of each of [`PROCESSES`].
     pub(crate) cost: [f64; 4],
+    /// UDP datagrams that the system was given, each; what it is given at once, as one batch, is one.
+    pub(crate) datagrams: f64,
     /// How many processors all of those together kept busy.
     pub(crate) busy: f64,
 }
@@ -101,13 +103,16 @@ async fn events(plan: &Plan, world: &mut World, callers: &mut Role, count: usize
 struct Used {
     at: Instant,
     processors: [Duration; 4],
+    /// Of the whole machine: of these processes' and nobody else's where nothing else runs.
+    datagrams: u64,
 }
 
 impl Used {
     fn now(world: &World, callers: &Role) -> Self {
         let agents = world.agents().into_iter().map(used).sum();
         let processors = [used(world.relay()), agents, used(world.origin.pid()), used(callers.pid())];
-        Self { at: Instant::now(), processors }
+        let datagrams = procfs::net::snmp().unwrap().udp_out_datagrams;
+        Self { at: Instant::now(), processors, datagrams }
     }
 }
 
@@ -117,7 +122,8 @@ impl Measured {
         let spent: [f64; 4] =
             std::array::from_fn(|of| after.processors[of].saturating_sub(before.processors[of]).as_secs_f64());
         let cost = spent.map(|seconds| seconds * 1e6 / number("count"));
+        let datagrams = (after.datagrams - before.datagrams) as f64 / number("count");
         let busy = spent.iter().sum::<f64>() / (after.at - before.at).as_secs_f64();
-        Self { rate: number("rate"), p50: number("p50_ms"), p99: number("p99_ms"), cost, busy }
+        Self { rate: number("rate"), p50: number("p50_ms"), p99: number("p99_ms"), cost, datagrams, busy }
     }
 }

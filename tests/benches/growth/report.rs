@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use gantz_tests::bench::machine;
 use serde_json::{Value, json};
 
 use crate::idle::Row as Idle;
@@ -16,6 +17,7 @@ use crate::{Plan, tables};
 /// Everything measured so far.
 pub(crate) struct Report {
     machine: Value,
+    how: Value,
     tables: Vec<Value>,
     columns: Vec<Column>,
 }
@@ -23,16 +25,11 @@ pub(crate) struct Report {
 impl Report {
     /// Of nothing yet; says what was raised.
     pub(crate) fn new(files: u64, plan: &Plan) -> Self {
-        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        if cfg!(debug_assertions) {
-            eprintln!("this is no release build: the figures will be of no use");
-        }
-        let machine = json!({
-            "processors": processors, "kernel": kernel.trim(), "load_before": load.trim(), "open_files": files,
-            "raised": RAISED, "raised_under_load": RAISED_UNDER_LOAD, "level_seconds": plan.level.as_secs(),
-            "load_seconds": plan.time.as_secs_f64(), "requests_at_a_time": LANES,
+        let machine = machine::describe();
+        let how = json!({
+            "open_files": files, "raised": RAISED, "raised_under_load": RAISED_UNDER_LOAD,
+            "level_seconds": plan.level.as_secs(), "load_seconds": plan.time.as_secs_f64(),
+            "requests_at_a_time": LANES,
         });
         println!("machine {machine}");
         println!("raised of the relay, as all come from one address: {}", RAISED.join(" "));
@@ -42,7 +39,7 @@ impl Report {
             plan.time,
             RAISED_UNDER_LOAD.join(" ")
         );
-        Self { machine, tables: Vec::new(), columns: Vec::new() }
+        Self { machine, how, tables: Vec::new(), columns: Vec::new() }
     }
 
     /// Prints what was found.
@@ -59,7 +56,7 @@ impl Report {
         let folder = target.join("bench");
         fs::create_dir_all(&folder).unwrap();
         let path = folder.join("growth.json");
-        let report = json!({ "machine": self.machine, "tables": self.tables });
+        let report = json!({ "machine": self.machine, "plan": self.how, "tables": self.tables });
         fs::write(&path, format!("{report:#}\n")).unwrap();
         let picture = picture.unwrap_or_else(|| folder.join("growth.svg"));
         fs::write(&picture, picture::draw(&self.columns)).unwrap();

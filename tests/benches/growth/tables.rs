@@ -90,12 +90,12 @@ pub(crate) fn load(table: Table, rows: &[Load]) -> Vec<Value> {
 
 fn loads(what: &str, rows: &[Load], of: impl Fn(&Load) -> Option<&Measured>) {
     let costs = PROCESSES.join(" | ");
-    println!("\n| open | {what}s/s | p50 ms | p99 ms | CPU µs/{what}, {costs} | processors busy |");
-    println!("|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
+    println!("\n| open | {what}s/s | p50 ms | p99 ms | CPU µs/{what}, {costs} | datagrams | processors busy |");
+    println!("|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
     for (row, measured) in rows.iter().filter_map(|row| Some((row, of(row)?))) {
         let costs = measured.cost.map(|cost| format!("{cost:.1}")).join(" | ");
-        let Measured { rate, p50, p99, busy, .. } = measured;
-        println!("| {} | {rate:.0} | {p50:.2} | {p99:.2} | {costs} | {busy:.2} |", row.open);
+        let Measured { rate, p50, p99, datagrams, busy, .. } = measured;
+        println!("| {} | {rate:.0} | {p50:.2} | {p99:.2} | {costs} | {datagrams:.2} | {busy:.2} |", row.open);
     }
 }
 
@@ -104,7 +104,7 @@ fn measured(measured: &Measured) -> Value {
         PROCESSES.iter().zip(measured.cost).map(|(process, cost)| ((*process).to_owned(), cost.into())).collect();
     json!({
         "rate": measured.rate, "p50_ms": measured.p50, "p99_ms": measured.p99,
-        "cpu_us": costs, "processors_busy": measured.busy,
+        "cpu_us": costs, "datagrams": measured.datagrams, "processors_busy": measured.busy,
     })
 }
 

@@ -40,11 +40,12 @@ pub(crate) struct Relay {
     ca: PathBuf,
 }
 
-/// A relay with `--tls tls` at its end. It keeps what it keeps in `state`, a folder of its own.
-pub(crate) async fn relay(tls: &str, binaries: &Binaries, end: &End, state: &Path) -> Relay {
+/// A relay with `--tls tls` and so many workers at its end. It keeps what it keeps in `state`, a folder of its own.
+pub(crate) async fn relay(tls: &str, workers: usize, binaries: &Binaries, end: &End, state: &Path) -> Relay {
     std::fs::create_dir_all(state).unwrap();
     let mut command = command(end, &binaries.relay, state);
     command.args(["serve", "--access", "open", "--log-format", "json", "--tls", tls]);
+    command.args(["--workers", &workers.to_string()]);
     command.args(["--domain", DOMAIN, "--admin-listen", "127.0.0.1:0"]);
     command.args(["--listen", &SocketAddr::new(end.address, 0).to_string()]);
     // The limits stay in force; the numbers are beyond what this load can reach.
@@ -55,7 +56,7 @@ pub(crate) async fn relay(tls: &str, binaries: &Binaries, end: &End, state: &Pat
     Relay { process, public, agents, ca: state.join("ca.pem") }
 }
 
-/// An agent for `origin` at its end, over QUIC or TCP as `transport` says; and where its callers go.
+/// An agent for `origin` at its end, over QUIC or TCP as `transport` says; and where its callers go. Its home is `state`.
 pub(crate) async fn agent(
     relay: &Relay,
     transport: &str,
@@ -64,6 +65,7 @@ pub(crate) async fn agent(
     origin: SocketAddr,
     state: &Path,
 ) -> (Process, Target) {
+    std::fs::create_dir_all(state).unwrap();
     let mut command = command(&ends.agent, &binaries.gantz, state);
     command.args(["run", "--auth", "--json", &origin.to_string(), "--transport", transport]);
     command.arg("--relay").arg(format!("{}:{}", ends.relay_name, relay.agents.port()));

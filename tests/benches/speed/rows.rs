@@ -12,8 +12,17 @@ use crate::process::Process;
 use crate::{Plan, gantz, nginx, origin, peers};
 
 /// All there are, in the order of the report.
-pub(crate) const NAMES: [&str; 8] =
-    ["direct", "nginx", "gantz plain", "gantz HTTPS", "gantz HTTPS h2", "gantz TCP", "bore", "rathole"];
+pub(crate) const NAMES: [&str; 9] = [
+    "direct",
+    "nginx",
+    "gantz plain",
+    "gantz 2nd worker",
+    "gantz HTTPS",
+    "gantz HTTPS h2",
+    "gantz TCP",
+    "bore",
+    "rathole",
+];
 
 /// One way, up and running.
 #[derive(Debug)]
@@ -22,6 +31,8 @@ pub(crate) struct Row {
     pub(crate) target: Target,
     pub(crate) relay: Option<Process>,
     pub(crate) agent: Option<Process>,
+    /// An agent that nobody calls: its tunnel has the relay's first worker.
+    pub(crate) _idle: Option<Process>,
 }
 
 /// Every way there is. Dropped, all of it ends.
@@ -59,15 +70,21 @@ pub(crate) async fn row(
     origin: SocketAddr,
     folder: &Path,
 ) -> Row {
+    let state = folder.join(name.replace(' ', "-"));
     let gantz = async |tls: &str, transport: &str| {
-        let state = folder.join(name.replace(' ', "-"));
-        let relay = gantz::relay(tls, binaries, &ends.relay, &state).await;
+        let relay = gantz::relay(tls, 1, binaries, &ends.relay, &state).await;
         let (agent, target) = gantz::agent(&relay, transport, binaries, ends, origin, &state).await;
-        Row { name, target, relay: Some(relay.process), agent: Some(agent) }
+        Row { name, target, relay: Some(relay.process), agent: Some(agent), _idle: None }
     };
     match name {
-        "direct" => Row { name, target: Target::plain(origin), relay: None, agent: None },
+        "direct" => Row { name, target: Target::plain(origin), relay: None, agent: None, _idle: None },
         "gantz plain" => gantz("off", "quic").await,
+        "gantz 2nd worker" => {
+            let relay = gantz::relay("off", 2, binaries, &ends.relay, &state).await;
+            let (idle, _) = gantz::agent(&relay, "quic", binaries, ends, origin, &state.join("idle")).await;
+            let (agent, target) = gantz::agent(&relay, "quic", binaries, ends, origin, &state).await;
+            Row { name, target, relay: Some(relay.process), agent: Some(agent), _idle: Some(idle) }
+        }
         "gantz HTTPS" => gantz("self-signed", "quic").await,
         "gantz HTTPS h2" => {
             let row = gantz("self-signed", "quic").await;

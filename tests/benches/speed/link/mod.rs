@@ -17,6 +17,9 @@ pub(crate) mod simulator;
 use std::io::IsTerminal;
 
 use gantz_tests::namespaces;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
 use serde_json::Value;
 
 pub(crate) use self::case::{Case, chosen, names};
@@ -41,11 +44,10 @@ pub(crate) async fn measure(plan: &Plan, cases: &[Case]) -> Report {
     let mut rows = plan.present(&ROWS);
     let mut report = Report::new(plan, &tcp().await);
     let is_watched = std::io::stderr().is_terminal();
+    let mut order = StdRng::seed_from_u64(crate::ORDER);
     for round in 0..plan.rounds {
-        // One more a round: there are as many rows as cases.
-        rows.rotate_left(1);
         for case in cases {
-            rows.rotate_left(1);
+            rows.shuffle(&mut order);
             for row in &rows {
                 if is_watched {
                     eprint!("\rround {}/{}  {:<24} {:<12}", round + 1, plan.rounds, case.name, row);
