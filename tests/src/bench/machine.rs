@@ -1,4 +1,5 @@
 //! On what the figures were measured, and when: without it they say nothing.
+#![allow(clippy::print_stderr, reason = "whoever runs a benchmark is to see it")]
 
 use std::fs;
 

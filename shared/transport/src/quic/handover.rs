@@ -29,6 +29,9 @@ use super::runtime::Runtime;
 /// Datagrams of peers' own sockets that wait to be read; more are dropped, as by a socket whose buffer is full.
 const WAITING: usize = 4096;
 
+/// How long the main socket may take until all that has come is read: one that is flooded never is.
+const EMPTY: Duration = Duration::from_secs(3);
+
 /// A peer of which nothing came for so long has no connection any more, and needs no socket of its own.
 const QUIET: Duration = IDLE_TIMEOUT.saturating_add(Duration::from_secs(5));
 
@@ -73,8 +76,20 @@ impl Socket {
         Ok(Self { main, own, is_shared: AtomicBool::new(false), state: Mutex::default() })
     }
 
-    /// A copy for another process. From now on only what comes from `paths` is read here.
+    /// A copy for another process. From now on only what comes from `paths` is read here; everything, as before, where
+    /// this fails.
     pub(super) async fn hand_over(&self, paths: Vec<Path>) -> io::Result<std::net::UdpSocket> {
+        let given = timeout(EMPTY, self.give(paths)).await.unwrap_or_else(|_| {
+            let why = format!("datagrams came without a pause for {EMPTY:?}");
+            Err(io::Error::new(io::ErrorKind::TimedOut, why))
+        });
+        if given.is_err() {
+            self.take_back();
+        }
+        given
+    }
+
+    async fn give(&self, paths: Vec<Path>) -> io::Result<std::net::UdpSocket> {
         let copy = self.own.try_clone()?;
         let (emptied, all_read) = oneshot::channel();
         {
@@ -270,5 +285,32 @@ async fn read(socket: tokio::net::UdpSocket, path: Path, datagrams: mpsc::Sender
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return tracing::debug!(peer = %path.0, %error, "a peer's own socket failed"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_socket_that_cannot_be_emptied_is_kept() {
+        let bound = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        bound.set_nonblocking(true).unwrap();
+        let address = bound.local_addr().unwrap();
+        let socket = Socket::new(bound).unwrap();
+        // Nobody reads it meanwhile, as under a flood nobody comes to its end.
+        let error = socket.hand_over(Vec::new()).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{error}");
+
+        // A whole batch, as the system may give several at once.
+        let mut buffer = vec![0; MOST as usize * 64];
+        let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        sender.send_to(b"hello", address).unwrap();
+        let mut meta = [RecvMeta::default()];
+        let read = poll_fn(|cx| socket.poll_recv(cx, &mut [IoSliceMut::new(&mut buffer)], &mut meta));
+        assert_eq!(read.await.unwrap(), 1);
+        assert_eq!((&buffer[..meta[0].len], meta[0].addr), (&b"hello"[..], sender.local_addr().unwrap()));
     }
 }

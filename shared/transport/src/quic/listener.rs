@@ -71,7 +71,8 @@ impl Listener {
     /// the other process's (Linux; elsewhere the system may give it these connections' packets, too, and it resets them).
     ///
     /// # Errors
-    /// What the system says of the sockets that this takes.
+    /// What the system says of the sockets that this takes, or that what had come could not be read to its end in 3 s,
+    /// as under a flood: then everything is as it was.
     pub async fn hand_over(&self, paths: Vec<Path>) -> io::Result<std::net::UdpSocket> {
         self.socket.hand_over(paths).await
     }
