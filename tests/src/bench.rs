@@ -6,4 +6,5 @@ pub mod durations;
 pub mod machine;
 pub mod payload;
 pub mod process;
+pub mod processor;
 pub mod ticks;

@@ -5,6 +5,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use gantz_transport::runtime::Busy;
 use gantz_transport::tcp;
 use rustls::server::ClientHello;
 use socket2::SockRef;
@@ -63,7 +64,7 @@ pub(super) enum Come {
 
 /// Serves a connection to its end, or until it is known that another worker is to. Cancel-safe: dropped, it closes.
 pub(super) async fn serve(come: Come, peer: SocketAddr, edge: Arc<Edge>, stop: CancellationToken) -> Option<Moved> {
-    let (accepted, deadline) = match come {
+    let (accepted, deadline, busy) = match come {
         Come::New(stream, transport) => {
             let is_near = peer.ip().to_canonical().is_loopback() || edge.is_trusted(peer.ip());
             if let Err(error) = prepare(&stream, is_near) {
@@ -93,12 +94,14 @@ pub(super) async fn serve(come: Come, peer: SocketAddr, edge: Arc<Edge>, stop: C
                 }
                 Transport::Tls(acceptor) => {
                     let deadline = later(edge.config.limits.deadlines.handshake);
+                    let mut busy = None;
                     let shaking = async {
-                        let other = |hello: &ClientHello<'_>| edge.other_worker(hello);
-                        let elsewhere: Option<Elsewhere<'_>> = if edge.workers.is_many() { Some(&other) } else { None };
+                        let mut other = |hello: &ClientHello<'_>| edge.other_worker(hello, &mut busy);
+                        let elsewhere: Option<Elsewhere<'_>> =
+                            if edge.workers.is_many() { Some(&mut other) } else { None };
                         acceptor.accept(stream, elsewhere).await
                     };
-                    (Box::pin(shake(shaking, peer, deadline, &edge)).await?, deadline)
+                    (Box::pin(shake(shaking, peer, deadline, &edge)).await?, deadline, busy)
                 }
             }
         }
@@ -109,14 +112,14 @@ pub(super) async fn serve(come: Come, peer: SocketAddr, edge: Arc<Edge>, stop: C
             }
             return None;
         }
-        Come::Moved(Step::Shaking(begun, deadline)) => {
-            (Box::pin(shake(begun.go_on(), peer, deadline, &edge)).await?, deadline)
+        Come::Moved(Step::Shaking(begun, deadline, busy)) => {
+            (Box::pin(shake(begun.go_on(), peer, deadline, &edge)).await?, deadline, busy)
         }
     };
     match accepted {
-        Accepted::Caller(stream) => secure(stream, peer, edge, stop).await,
+        Accepted::Caller(stream) => secure(stream, peer, edge, stop, busy).await,
         Accepted::Authority => tracing::debug!(peer = %peer.ip(), "a certificate authority was shown its proof"),
-        Accepted::Elsewhere(begun, runtime) => return moved(runtime, peer, Ok(Step::Shaking(begun, deadline))),
+        Accepted::Elsewhere(begun, runtime) => return moved(runtime, peer, Ok(Step::Shaking(begun, deadline, busy))),
     }
     None
 }
@@ -166,14 +169,22 @@ async fn in_clear(
 }
 
 /// What ALPN has agreed on, over TLS.
-async fn secure(stream: Box<TlsStream<TcpStream>>, peer: SocketAddr, edge: Arc<Edge>, stop: CancellationToken) {
+async fn secure(
+    stream: Box<TlsStream<TcpStream>>,
+    peer: SocketAddr,
+    edge: Arc<Edge>,
+    stop: CancellationToken,
+    busy: Option<Busy>,
+) {
     let session = stream.get_ref().1;
     let sni = session.server_name().map(Arc::from);
     let alpn = session.alpn_protocol();
     if alpn == Some(tcp::ALPN) {
         // From here on it is no connection of the public.
-        return edge.agents.enter(OverTcp { stream: *stream, peer, runtime: Handle::current() });
+        return edge.agents.enter(OverTcp { stream: *stream, peer, runtime: Handle::current(), busy });
     }
+    // Whoever only said it might be an agent is none.
+    drop(busy);
     let is_http2 = alpn == Some(b"h2");
     let peer = Peer { address: peer.ip(), sni, interim: None };
     let _open = edge.metrics.connect(if is_http2 { Protocol::Http2 } else { Protocol::Http1 });

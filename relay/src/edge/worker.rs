@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 
 use gantz_shared::authority;
-use gantz_transport::runtime::is_on;
+use gantz_transport::runtime::{Busy, is_on};
 use gantz_transport::tcp;
 use rustls::server::ClientHello;
 use tokio::net::TcpStream;
@@ -33,8 +33,8 @@ pub(super) struct Moved {
 pub(super) enum Step {
     /// It is in clear, and nothing of it has been read. Counted as open.
     Plain(std::net::TcpStream, Connected),
-    /// Its handshake has begun, and has to be over by then.
-    Shaking(Begun, Instant),
+    /// Its handshake has begun, and has to be over by then. An agent's keeps the worker busy already.
+    Shaking(Begun, Instant, Option<Busy>),
 }
 
 /// What a connection in clear leads to.
@@ -49,11 +49,12 @@ pub(super) enum Leads {
 
 impl Edge {
     /// Where a handshake leads that begins so, if that is another worker. Agents that come over TCP go to the one with the
-    /// least to do.
-    pub(super) fn other_worker(&self, hello: &ClientHello<'_>) -> Option<Handle> {
+    /// least to do, which is `busy` with them from then on: many may be shaking hands at once.
+    pub(super) fn other_worker(&self, hello: &ClientHello<'_>, busy: &mut Option<Busy>) -> Option<Handle> {
         if hello.alpn().is_some_and(|mut protocols| protocols.any(|protocol| protocol == tcp::ALPN)) {
-            let least = self.workers.least_busy().runtime();
-            return (!is_on(least)).then(|| least.clone());
+            let least = self.workers.least_busy();
+            *busy = Some(least.take());
+            return (!is_on(least.runtime())).then(|| least.runtime().clone());
         }
         self.drives(hello.server_name()?)
     }

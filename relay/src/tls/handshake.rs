@@ -47,7 +47,7 @@ pub(crate) struct Begun {
 }
 
 /// Says which other worker is to go on with a handshake, if one is.
-pub(crate) type Elsewhere<'a> = &'a (dyn Fn(&ClientHello<'_>) -> Option<Handle> + Send + Sync);
+pub(crate) type Elsewhere<'a> = &'a mut (dyn FnMut(&ClientHello<'_>) -> Option<Handle> + Send);
 
 impl Acceptor {
     pub(crate) fn new(certificates: &Certificates, config: ServerConfig) -> Result<Self, TlsError> {

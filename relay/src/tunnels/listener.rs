@@ -30,6 +30,8 @@ pub(crate) struct OverTcp {
     pub(crate) peer: SocketAddr,
     /// What drives its connection.
     pub(crate) runtime: Handle,
+    /// Keeps that busy; none where there is only one.
+    pub(crate) busy: Option<Busy>,
 }
 
 /// Where agents go that have come over TCP.
@@ -93,15 +95,15 @@ pub(crate) async fn serve(
                     let peer = incoming.remote_address();
                     let worker = workers.least_busy();
                     // Its connection is driven by what it is accepted on.
-                    sessions.spawn_on(hall.receive(incoming.accept(), peer, place, worker.take()), worker.runtime());
+                    let connecting = hall.receive(incoming.accept(), peer, place, Some(worker.take()));
+                    sessions.spawn_on(connecting, worker.runtime());
                 }
             }
-            Some(OverTcp { stream, peer, runtime }) = over_tcp.recv() => {
+            Some(OverTcp { stream, peer, runtime, busy }) = over_tcp.recv() => {
                 // Who has shaken hands over TCP has its address.
                 if !is_away && sessions.len() < hall.greeter.limits.tunnels && let Ok(place) = hall.sources.enter(peer.ip()) {
                     let acceptor = acceptor.clone();
                     let connecting = async move { acceptor.accept(stream, peer).await };
-                    let busy = workers.on(&runtime).take();
                     sessions.spawn_on(hall.receive(connecting, peer, Some(place), busy), &runtime);
                 } else {
                     hall.turn_away();
@@ -186,7 +188,7 @@ impl Hall {
         connecting: impl Future<Output = Result<Connection, ConnectError>> + Send + 'static,
         peer: SocketAddr,
         place: Option<Place>,
-        busy: Busy,
+        busy: Option<Busy>,
     ) -> impl Future<Output = ()> + Send + 'static {
         let (greeter, stop, shaking) = (self.greeter.clone(), self.stop.clone(), self.shaking.clone());
         let drain_secs = self.drain_secs;

@@ -5,11 +5,11 @@
 //! agent has one connection, and one such runtime. A relay has as many as it is told, and spreads its connections over them;
 //! one of them, the first, takes in what comes over UDP for all, and hands it on to the driver whose it is.
 
+use std::io;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
-use std::{io, iter};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_util::sync::CancellationToken;
@@ -46,8 +46,6 @@ pub struct Workers {
 pub struct Crew {
     first: Worker,
     others: Arc<[Worker]>,
-    /// How often somebody has asked for one.
-    asked: Arc<AtomicUsize>,
 }
 
 /// A runtime.
@@ -69,8 +67,7 @@ impl Workers {
     pub fn start(count: NonZeroUsize) -> io::Result<Self> {
         let first = Worker::new(Handle::current());
         let stop = CancellationToken::new();
-        let mut workers =
-            Self { crew: Crew { first, others: [].into(), asked: Arc::default() }, stop, threads: Vec::new() };
+        let mut workers = Self { crew: Crew { first, others: [].into() }, stop, threads: Vec::new() };
         let mut others = Vec::new();
         for number in 1..count.get() {
             let (stop, (sender, built)) = (workers.stop.clone(), mpsc::channel());
@@ -115,20 +112,10 @@ impl Crew {
         !self.others.is_empty()
     }
 
-    /// The one with the least to do; of several each in turn, as who comes next may be here before this one has taken
-    /// anything.
+    /// The one with the least to do; of several the first.
     #[must_use]
     pub fn least_busy(&self) -> &Worker {
-        let count = 1 + self.others.len();
-        let skipped = self.asked.fetch_add(1, Ordering::Relaxed) % count;
-        let in_turn = iter::once(&self.first).chain(&*self.others).cycle().skip(skipped).take(count);
-        in_turn.reduce(|least, other| if other.has_less_than(least) { other } else { least }).unwrap_or(&self.first)
-    }
-
-    /// The one that `runtime` is.
-    #[must_use]
-    pub fn on(&self, runtime: &Handle) -> &Worker {
-        self.others.iter().find(|worker| worker.runtime.id() == runtime.id()).unwrap_or(&self.first)
+        self.others.iter().fold(&self.first, |least, other| if other.has_less_than(least) { other } else { least })
     }
 }
 
@@ -183,11 +170,10 @@ mod tests {
         }
         assert_eq!(threads.len(), 3);
         assert!(is_on(crew.least_busy().runtime()), "all have as much to do: it is the first one's turn");
-        assert!(!is_on(crew.least_busy().runtime()), "which has taken nothing, and the turn is another's all the same");
+        let first = crew.least_busy().take();
         drop(taken.pop());
-        for _ in 0..3 {
-            assert_eq!(crew.least_busy().runtime().id(), crew.others[1].runtime.id());
-        }
+        assert_eq!(crew.least_busy().runtime().id(), crew.others[1].runtime.id());
+        drop(first);
     }
 
     #[tokio::test]

@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
+use gantz_tests::bench::processor::used;
 use serde_json::Value;
 
-use crate::processor::used;
 use crate::role::Role;
 use crate::world::{Purpose, World};
 use crate::{Plan, TUNNELS};

@@ -14,7 +14,6 @@ mod load;
 mod memory;
 mod origin;
 mod picture;
-mod processor;
 mod report;
 mod role;
 mod streams;
@@ -82,7 +81,8 @@ enum Part {
 
 fn main() {
     let cli = Cli::parse();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // The agents' own; it is no other for the rest.
+    let runtime = gantz_transport::runtime::build().unwrap();
     match &cli.role {
         Some(Part::Agents(args)) => runtime.block_on(agents::run(args)),
         Some(Part::Origin) => runtime.block_on(origin::run()),

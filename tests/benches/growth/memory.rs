@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::processor;
+use gantz_tests::bench::processor;
 
 /// From one look to the next.
 const LOOK: Duration = Duration::from_millis(500);

@@ -45,7 +45,10 @@ pub(crate) async fn relay(tls: &str, workers: usize, binaries: &Binaries, end: &
     std::fs::create_dir_all(state).unwrap();
     let mut command = command(end, &binaries.relay, state);
     command.args(["serve", "--access", "open", "--log-format", "json", "--tls", tls]);
-    command.args(["--workers", &workers.to_string()]);
+    // Not said where it is the default: an older relay may know nothing of it.
+    if workers > 1 {
+        command.args(["--workers", &workers.to_string()]);
+    }
     command.args(["--domain", DOMAIN, "--admin-listen", "127.0.0.1:0"]);
     command.args(["--listen", &SocketAddr::new(end.address, 0).to_string()]);
     // The limits stay in force; the numbers are beyond what this load can reach.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use gantz_tests::binaries;
+use serde_json::{Map, Value};
 
 /// Those that are wanted, and where each is, or why not.
 #[derive(Debug)]
@@ -33,6 +34,12 @@ impl Peers {
         found.unwrap_or_else(|| panic!("{row} is not present"))
     }
 
+    /// What each that is present says of itself.
+    pub(crate) fn versions(&self) -> Value {
+        let present = self.0.iter().filter_map(|(name, found)| Some((*name, found.as_ref().ok()?)));
+        present.map(|(name, program)| (name.to_owned(), version(name, program).into())).collect::<Map<_, _>>().into()
+    }
+
     /// Those that there are not, and why.
     pub(crate) fn missing(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.0.iter().filter_map(|(name, found)| Some((*name, found.as_ref().err()?.as_str())))
@@ -51,6 +58,19 @@ fn find(name: &str, program: &Path, may_install: bool) -> Found {
     }
     install(name)?;
     look(program).ok_or_else(|| format!("tests/benches/peers {name} has installed it where it is not looked for"))
+}
+
+/// The word with a digit in front of a dot: each says it among others, and nginx on stderr.
+fn version(name: &str, program: &Path) -> String {
+    let flag = if name == "nginx" { "-v" } else { "--version" };
+    let output = Command::new(program).arg(flag).output();
+    let output = output.unwrap_or_else(|error| panic!("{} does not start: {error}", program.display()));
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    let is_version = |word: &&str| {
+        word.trim_start_matches("nginx/").split_once('.').is_some_and(|(first, _)| first.parse::<u32>().is_ok())
+    };
+    said.split_whitespace().find(is_version).unwrap_or("unknown").to_owned()
 }
 
 /// In a folder of `PATH`, or where `tests/benches/peers` installs it.

@@ -32,15 +32,13 @@ use rand::seq::SliceRandom;
 use serde_json::{Value, json};
 
 use crate::cli::{Cli, Plan, Role, is_wanted};
+use crate::gantz::Binaries;
 
 /// Files that each process may have open: one or two a stream, and more.
 const FILES: u64 = 8192;
 
 /// Below this a process cannot carry a thousand streams.
 const LEAST_FILES: u64 = 4096;
-
-/// Seed of the random order in which rows take turns, the same in each run.
-const ORDER: u64 = 0;
 
 fn main() {
     let cli = Cli::parse();
@@ -66,14 +64,19 @@ async fn run(cli: &Cli) {
     }
     let plan = cli::plan(cli);
     assert!(!plan.present(&rows::NAMES).is_empty(), "--rows leaves nothing to measure: {:?}", plan.peers);
+    let binaries = Binaries::of(plan.gantz.as_deref());
+    // Only now: what is built or installed first is load, too.
     let machine = machine::describe();
     println!("machine {machine}");
-    let mut report = json!({ "machine": machine });
+    let versions = plan.peers.versions();
+    println!("versions {versions}");
+    let order: u64 = rand::random();
+    let mut report = json!({ "machine": machine, "versions": versions, "order": order });
     if !cases.loopback.is_empty() {
-        report["loopback"] = loopback(&plan, &cases.loopback).await;
+        report["loopback"] = loopback(&plan, &binaries, &cases.loopback, order).await;
     }
     if !cases.link.is_empty() && !plan.present(&link::ROWS).is_empty() {
-        let measured = link::measure(&plan, &cases.link).await;
+        let measured = link::measure(&plan, &binaries, &cases.link, order).await;
         measured.print(&cases.link);
         report["link"] = measured.json();
     }
@@ -85,17 +88,17 @@ async fn run(cli: &Cli) {
 }
 
 /// Measures on loopback, and prints that.
-async fn loopback(plan: &Plan, cases: &[cases::Case]) -> Value {
+async fn loopback(plan: &Plan, binaries: &Binaries, cases: &[cases::Case], order: u64) -> Value {
     // What is started here has it, too.
     let files = rlimit::increase_nofile_limit(FILES).unwrap();
     assert!(files >= LEAST_FILES, "{files} open files are too few (ulimit -Hn)");
-    let mut rows = rows::start(plan).await;
+    let mut rows = rows::start(plan, binaries).await;
     let mut report = report::Report::new(plan, &rows);
     let is_watched = std::io::stderr().is_terminal();
-    let mut order = StdRng::seed_from_u64(ORDER);
+    let mut order = StdRng::seed_from_u64(order);
     for round in 1..=plan.rounds {
         for case in cases {
-            // What one row leaves behind on the machine, no other meets in every round.
+            // So that no row has what the same other one leaves behind on the machine each time.
             rows.running.shuffle(&mut order);
             for row in &rows.running {
                 if is_watched {
@@ -109,6 +112,7 @@ async fn loopback(plan: &Plan, cases: &[cases::Case]) -> Value {
     if is_watched {
         eprintln!("\r{:60}", "");
     }
+    rows.check();
     report.print();
     report.json()
 }

@@ -21,7 +21,7 @@ pub(crate) async fn start(program: &Path, end: &End, origin: SocketAddr, folder:
     let begins = |line: &str| line.contains("using the \"epoll\"").then_some(());
     let (relay, ()) = Process::start("nginx", &mut command, Announces::Stderr, begins).await;
     end.listens("nginx's port", public).await;
-    Row { name: "nginx", target: Target::plain(public), relay: Some(relay), agent: None, _idle: None }
+    Row { name: "nginx", target: Target::plain(public), relay: Some(relay), agent: None, idle: None }
 }
 
 /// Paths are relative to its folder, so that it needs nobody's rights. Nothing goes through files, no connection is

@@ -22,7 +22,7 @@ pub(crate) async fn bore(program: &Path, ends: &Ends, origin: SocketAddr) -> Row
     let port = |line: &str| line.rsplit_once(&format!("listening at {address}:"))?.1.trim().parse::<u16>().ok();
     let (agent, port) = Process::start("bore local", &mut command, Announces::Stdout, port).await;
     let target = Target::plain((ends.relay.address, port).into());
-    Row { name: "bore", target, relay: Some(relay), agent: Some(agent), _idle: None }
+    Row { name: "bore", target, relay: Some(relay), agent: Some(agent), idle: None }
 }
 
 /// rathole.
@@ -50,5 +50,5 @@ pub(crate) async fn rathole(program: &Path, ends: &Ends, origin: SocketAddr, fol
     let agent = start("rathole client", &ends.agent, "--client", &client, "Control channel established").await;
     // The server opens the public port only after it has told the client.
     ends.relay.listens("rathole's public port", public).await;
-    Row { name: "rathole", target: Target::plain(public), relay: Some(relay), agent: Some(agent), _idle: None }
+    Row { name: "rathole", target: Target::plain(public), relay: Some(relay), agent: Some(agent), idle: None }
 }

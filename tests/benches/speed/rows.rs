@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use gantz_tests::bench::processor::used_by_threads;
 use tempfile::TempDir;
 
 use crate::client::Target;
@@ -31,8 +32,8 @@ pub(crate) struct Row {
     pub(crate) target: Target,
     pub(crate) relay: Option<Process>,
     pub(crate) agent: Option<Process>,
-    /// An agent that nobody calls: its tunnel has the relay's first worker.
-    pub(crate) _idle: Option<Process>,
+    /// An agent that nobody calls, whose tunnel is the first worker's.
+    pub(crate) idle: Option<Process>,
 }
 
 /// Every way there is. Dropped, all of it ends.
@@ -44,21 +45,30 @@ pub(crate) struct Rows {
 }
 
 /// Starts what `plan` wants.
-pub(crate) async fn start(plan: &Plan) -> Rows {
+pub(crate) async fn start(plan: &Plan, binaries: &Binaries) -> Rows {
     let folder = tempfile::tempdir().unwrap();
-    let binaries = Binaries::of(plan.gantz.as_deref());
     let ends = Ends::here();
     let (origin, address) = origin::start(&ends.agent).await;
     let mut rows = Rows { running: Vec::new(), origin, _folder: folder };
     let path = rows._folder.path().to_owned();
     for name in plan.present(&NAMES) {
-        let row = row(name, plan, &binaries, &ends, address, &path).await;
+        let row = row(name, plan, binaries, &ends, address, &path).await;
         if let (Some(relay), Some(agent)) = (&row.relay, &row.agent) {
             eprintln!("{name}: relay is process {}, agent {}", relay.pid(), agent.pid());
         }
         rows.running.push(row);
     }
     rows
+}
+
+impl Rows {
+    /// Fails where a tunnel was to be another worker's, and was not.
+    pub(crate) fn check(&self) {
+        for (relay, _) in self.running.iter().filter_map(|row| row.relay.as_ref().zip(row.idle.as_ref())) {
+            let (worker, all) = (used_by_threads(relay.pid(), "gantz-worker-1"), relay.cpu());
+            assert!(worker > all / 4, "of {all:?} the second worker had {worker:?}: the tunnel was not its");
+        }
+    }
 }
 
 /// The row `name` between these ends.
@@ -74,16 +84,16 @@ pub(crate) async fn row(
     let gantz = async |tls: &str, transport: &str| {
         let relay = gantz::relay(tls, 1, binaries, &ends.relay, &state).await;
         let (agent, target) = gantz::agent(&relay, transport, binaries, ends, origin, &state).await;
-        Row { name, target, relay: Some(relay.process), agent: Some(agent), _idle: None }
+        Row { name, target, relay: Some(relay.process), agent: Some(agent), idle: None }
     };
     match name {
-        "direct" => Row { name, target: Target::plain(origin), relay: None, agent: None, _idle: None },
+        "direct" => Row { name, target: Target::plain(origin), relay: None, agent: None, idle: None },
         "gantz plain" => gantz("off", "quic").await,
         "gantz 2nd worker" => {
             let relay = gantz::relay("off", 2, binaries, &ends.relay, &state).await;
             let (idle, _) = gantz::agent(&relay, "quic", binaries, ends, origin, &state.join("idle")).await;
             let (agent, target) = gantz::agent(&relay, "quic", binaries, ends, origin, &state).await;
-            Row { name, target, relay: Some(relay.process), agent: Some(agent), _idle: Some(idle) }
+            Row { name, target, relay: Some(relay.process), agent: Some(agent), idle: Some(idle) }
         }
         "gantz HTTPS" => gantz("self-signed", "quic").await,
         "gantz HTTPS h2" => {

@@ -7,9 +7,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::task::JoinHandle;
 
-/// Ticks a second of the times in `/proc/PID/stat` (USER_HZ), the same on every Linux that Rust's standard library
-/// knows, whatever the kernel's own clock is.
-const TICKS: f64 = 100.0;
+use super::processor;
 
 /// What is written to `clear_refs` to have the peak of the resident set begin anew (proc_pid_clear_refs(5)).
 const RESET_PEAK: &str = "5";
@@ -95,12 +93,7 @@ impl Process {
 
     /// Time on a processor since it started, all threads, user and system.
     pub fn cpu(&self) -> Duration {
-        let stat = self.proc("stat");
-        // The second field is the program's name, which may hold anything; the numbers begin behind its bracket.
-        let (_, rest) = stat.rsplit_once(')').unwrap();
-        // utime and stime are fields 14 and 15, of which `rest` begins with the third.
-        let ticks: u64 = rest.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
-        Duration::from_secs_f64(ticks as f64 / TICKS)
+        processor::used(self.pid)
     }
 
     /// Resident bytes now.

@@ -29,6 +29,7 @@ const RELAY: &[Piece] = &[
     piece("request-head-out", &["gantz_relay::edge::exchange::encode_head"]),
     piece("answer-head-in", &["gantz_shared::wire::head::ResponseHead::decode"]),
     piece("frames-in", FRAMES_IN),
+    piece("header-filter", HEADER_FILTER),
 ];
 
 const AGENT: &[Piece] = &[
@@ -37,11 +38,21 @@ const AGENT: &[Piece] = &[
     piece("local-request-head", &["gantz_agent::upstream::head::request"]),
     piece("answer-head-out", &["gantz_agent::tunnel::answer::encode_head"]),
     piece("data-out", &["gantz_shared::wire::encode::data_header"]),
+    piece("header-filter", HEADER_FILTER),
+];
+
+/// Which fields go on. It is counted in the heads that go out, too.
+const HEADER_FILTER: &[&str] = &[
+    "gantz_shared::fields::is_hop_by_hop",
+    "gantz_shared::fields::is_forwarding",
+    "gantz_shared::fields::is_internal",
+    "gantz_shared::fields::Nominated::by",
+    "gantz_shared::fields::Nominated::contains",
 ];
 
 const FRAMES_IN: &[&str] = &["gantz_shared::wire::decode::Decoder::push", "gantz_shared::wire::decode::Decoder::next"];
 
-/// Those of a process. The heads that go out have the filter of fields in them.
+/// Those of a process.
 pub(crate) fn of(process: &str) -> &'static [Piece] {
     if process == "relay" { RELAY } else { AGENT }
 }

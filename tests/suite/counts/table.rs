@@ -2,7 +2,7 @@
 
 use crate::limits::Limits;
 use crate::pieces::{self, ALLOCATORS, Piece, is_chosen_by_cpu};
-use crate::profile::Profile;
+use crate::profile::{Calls, Profile};
 
 /// The row of allocations.
 pub(crate) const ALLOCATIONS: &str = "allocations";
@@ -57,5 +57,13 @@ fn instructions(piece: &Piece, profile: &Profile, requests: f64) -> u64 {
         ),
     };
     let all: u64 = piece.functions.iter().map(|function| calls(function).instructions).sum();
-    all - piece.without.map_or(0, |function| calls(function).instructions)
+    let left_out = piece.without.map_or(0, |function| {
+        let Calls { count, instructions } = calls(function);
+        assert!(
+            count as f64 <= requests * 1.1,
+            "`{function}`, which has no limit, was called {count} times in {requests} requests"
+        );
+        instructions
+    });
+    all - left_out
 }

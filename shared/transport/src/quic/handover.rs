@@ -107,11 +107,13 @@ impl Socket {
         Ok(copy)
     }
 
-    /// The other process did not come to use it.
+    /// The other process did not come to use it. Peers' own sockets are closed, with what has not been read of them.
     pub(super) fn take_back(&self) {
         let mut state = self.state();
         state.is_away = false;
         state.emptied = None;
+        state.readers.abort_all();
+        state.peers.clear();
         if let Some(waker) = state.waker.take() {
             waker.wake();
         }
@@ -165,6 +167,12 @@ impl Socket {
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
         let mut state = self.state();
+        // Peers first: they are those with a connection, and what strangers send may never end.
+        if let Some((_, datagrams)) = &mut state.datagrams
+            && let Poll::Ready(count) = poll_peers(datagrams, cx, bufs, meta)
+        {
+            return Poll::Ready(Ok(count));
+        }
         if !state.is_away {
             if let Poll::Ready(read) = self.main.poll_recv(cx, bufs, meta) {
                 return Poll::Ready(read);
@@ -176,21 +184,30 @@ impl Socket {
             }
         }
         state.waker = Some(cx.waker().clone());
-        let Some((_, datagrams)) = &mut state.datagrams else { return Poll::Pending };
-        let mut count = 0;
-        for (buf, meta) in bufs.iter_mut().zip(meta) {
-            match datagrams.poll_recv(cx) {
-                Poll::Ready(Some(Datagram { path: (addr, dst_ip), payload })) => {
-                    let len = payload.len().min(buf.len());
-                    buf[..len].copy_from_slice(&payload[..len]);
-                    *meta = RecvMeta { addr, len, stride: len, ecn: None, dst_ip };
-                    count += 1;
-                }
-                Poll::Ready(None) | Poll::Pending => break,
-            }
-        }
-        if count == 0 { Poll::Pending } else { Poll::Ready(Ok(count)) }
+        Poll::Pending
     }
+}
+
+/// Datagrams of peers' own sockets, as many as there are and there is room for.
+fn poll_peers(
+    datagrams: &mut mpsc::Receiver<Datagram>,
+    cx: &mut Context<'_>,
+    bufs: &mut [IoSliceMut<'_>],
+    meta: &mut [RecvMeta],
+) -> Poll<usize> {
+    let mut count = 0;
+    for (buf, meta) in bufs.iter_mut().zip(meta) {
+        match datagrams.poll_recv(cx) {
+            Poll::Ready(Some(Datagram { path: (addr, dst_ip), payload })) => {
+                let len = payload.len().min(buf.len());
+                buf[..len].copy_from_slice(&payload[..len]);
+                *meta = RecvMeta { addr, len, stride: len, ecn: None, dst_ip };
+                count += 1;
+            }
+            Poll::Ready(None) | Poll::Pending => break,
+        }
+    }
+    if count == 0 { Poll::Pending } else { Poll::Ready(count) }
 }
 
 impl AsyncUdpSocket for Socket {
@@ -295,22 +312,28 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_socket_that_cannot_be_emptied_is_kept() {
+    async fn a_socket_that_cannot_be_emptied_is_kept_for_everybody() {
         let bound = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         bound.set_nonblocking(true).unwrap();
         let address = bound.local_addr().unwrap();
         let socket = Socket::new(bound).unwrap();
+        let [peer, stranger] = [(); 2].map(|()| std::net::UdpSocket::bind("127.0.0.1:0").unwrap());
         // Nobody reads it meanwhile, as under a flood nobody comes to its end.
-        let error = socket.hand_over(Vec::new()).await.unwrap_err();
+        let error = socket.hand_over(vec![(peer.local_addr().unwrap(), None)]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{error}");
+        assert!(socket.state().peers.is_empty());
+        while socket.state().readers.try_join_next().is_some() || !socket.state().readers.is_empty() {
+            tokio::task::yield_now().await;
+        }
 
         // A whole batch, as the system may give several at once.
         let mut buffer = vec![0; MOST as usize * 64];
-        let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        sender.send_to(b"hello", address).unwrap();
-        let mut meta = [RecvMeta::default()];
-        let read = poll_fn(|cx| socket.poll_recv(cx, &mut [IoSliceMut::new(&mut buffer)], &mut meta));
-        assert_eq!(read.await.unwrap(), 1);
-        assert_eq!((&buffer[..meta[0].len], meta[0].addr), (&b"hello"[..], sender.local_addr().unwrap()));
+        for sender in [peer, stranger] {
+            sender.send_to(b"hello", address).unwrap();
+            let mut meta = [RecvMeta::default()];
+            let read = poll_fn(|cx| socket.poll_recv(cx, &mut [IoSliceMut::new(&mut buffer)], &mut meta));
+            assert_eq!(read.await.unwrap(), 1);
+            assert_eq!((&buffer[..meta[0].len], meta[0].addr), (&b"hello"[..], sender.local_addr().unwrap()));
+        }
     }
 }

@@ -39,12 +39,11 @@ pub(crate) async fn check() -> Result<(), String> {
 }
 
 /// Measures `cases` on the rows that `plan` wants.
-pub(crate) async fn measure(plan: &Plan, cases: &[Case]) -> Report {
-    let binaries = Binaries::of(plan.gantz.as_deref());
+pub(crate) async fn measure(plan: &Plan, binaries: &Binaries, cases: &[Case], order: u64) -> Report {
     let mut rows = plan.present(&ROWS);
     let mut report = Report::new(plan, &tcp().await);
     let is_watched = std::io::stderr().is_terminal();
-    let mut order = StdRng::seed_from_u64(crate::ORDER);
+    let mut order = StdRng::seed_from_u64(order);
     for round in 0..plan.rounds {
         for case in cases {
             rows.shuffle(&mut order);
@@ -52,7 +51,7 @@ pub(crate) async fn measure(plan: &Plan, cases: &[Case]) -> Report {
                 if is_watched {
                     eprint!("\rround {}/{}  {:<24} {:<12}", round + 1, plan.rounds, case.name, row);
                 }
-                report.add(row, case, case.measure(plan, row, round, &binaries).await);
+                report.add(row, case, case.measure(plan, row, round, binaries).await);
             }
         }
     }
