@@ -4,6 +4,7 @@ pub mod client;
 pub mod closed;
 pub mod durations;
 pub mod machine;
+pub mod paced;
 pub mod payload;
 pub mod process;
 pub mod processor;

@@ -20,12 +20,13 @@ pub(crate) struct Case {
 }
 
 /// All there are, in the order of the report.
-const CASES: [Case; 8] = [
+const CASES: [Case; 9] = [
     // The first, as what a stream takes is only seen where memory was never freed before.
     Case { name: "events, 1000", work: Work::Events, connections: 1000 },
     Case { name: "GET, 1", work: Work::Get, connections: 1 },
     Case { name: "GET, 16", work: Work::Get, connections: 16 },
     Case { name: "GET, 128", work: Work::Get, connections: 128 },
+    Case { name: "GET, 2000/s", work: Work::Paced, connections: 16 },
     Case { name: "POST, 16", work: Work::Post, connections: 16 },
     Case { name: "connect, 16", work: Work::Connect, connections: 16 },
     Case { name: "down", work: Work::Down, connections: 1 },
@@ -81,7 +82,7 @@ impl Case {
     /// What it counts.
     pub(crate) fn unit(&self) -> Unit {
         match self.work {
-            Work::Get | Work::Post | Work::Connect => Unit::Request,
+            Work::Get | Work::Paced | Work::Post | Work::Connect => Unit::Request,
             Work::Down | Work::Up => Unit::Megabyte,
             Work::Events => Unit::Event,
         }

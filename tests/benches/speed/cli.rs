@@ -26,7 +26,7 @@ pub(crate) struct Cli {
     #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u64).range(1..))]
     mib: u64,
     /// Seconds that are counted over the link, each time; half of that is spent beforehand
-    #[arg(long, default_value_t = 4.0, value_parser = seconds)]
+    #[arg(long, default_value_t = 3.0, value_parser = seconds)]
     link_seconds: f64,
     /// One round of everything in about two minutes
     #[arg(long, conflicts_with_all = ["rounds", "seconds", "mib", "link_seconds"])]
@@ -119,9 +119,9 @@ pub(crate) fn plan(cli: &Cli) -> Plan {
     Plan {
         rounds: if is_short { 1 } else { cli.rounds },
         time: Duration::from_secs_f64(if is_short { 0.5 } else { cli.seconds }),
-        bulk: (if is_short { 256 } else { cli.mib }) << 20,
-        link_time: Duration::from_secs_f64(if is_short { 0.8 } else { cli.link_seconds }),
-        shared_time: Duration::from_secs_f64(if is_short { 2.0 } else { cli.link_seconds * LONGER }),
+        bulk: (if is_short { 128 } else { cli.mib }) << 20,
+        link_time: Duration::from_secs_f64(if is_short { 0.5 } else { cli.link_seconds }),
+        shared_time: Duration::from_secs_f64(if is_short { 1.0 } else { cli.link_seconds * LONGER }),
         rows: cli.rows.clone(),
         gantz: cli.gantz.clone(),
         peers: Peers::find(&peers, cli.bench && !cli.no_install),

@@ -67,10 +67,9 @@ fn version(name: &str, program: &Path) -> String {
     let output = output.unwrap_or_else(|error| panic!("{} does not start: {error}", program.display()));
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);
-    let is_version = |word: &&str| {
-        word.trim_start_matches("nginx/").split_once('.').is_some_and(|(first, _)| first.parse::<u32>().is_ok())
-    };
-    said.split_whitespace().find(is_version).unwrap_or("unknown").to_owned()
+    let mut words = said.split_whitespace().map(|word| word.trim_start_matches("nginx/"));
+    let is_version = |word: &&str| word.split_once('.').is_some_and(|(first, _)| first.parse::<u32>().is_ok());
+    words.find(is_version).unwrap_or("unknown").to_owned()
 }
 
 /// In a folder of `PATH`, or where `tests/benches/peers` installs it.

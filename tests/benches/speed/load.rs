@@ -1,4 +1,5 @@
-//! The load: a closed loop, each connection sending its next request when it has the whole answer to the last.
+//! The load: a closed loop, each connection sending its next request when it has the whole answer to the last, or so many
+//! requests a second.
 //!
 //! On stdout it says `begin` when everything is connected and warm, and then, as one JSON object, what came of it. What
 //! is between the two lines is what its parent measures of every process; it ends with its stdin, when that is done.
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use gantz_tests::bench::closed::{self, Caller};
 use gantz_tests::bench::durations::summary;
+use gantz_tests::bench::paced;
 use http::Method;
 use serde_json::json;
 
@@ -21,6 +23,9 @@ use crate::payload::{Payload, SMALL};
 /// A small MCP call.
 const CALL: &[u8] =
     br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"text":"hello, world"}}}"#;
+
+/// Requests a second of [`Work::Paced`]: all rows have processors left with so many.
+const RATE: u32 = 2000;
 
 /// What the load does and where. Whoever starts it is [`crate::cases`].
 #[derive(Debug, Args)]
@@ -45,6 +50,8 @@ pub(crate) struct LoadArgs {
 pub(crate) enum Work {
     /// A small answer.
     Get,
+    /// As `Get`, [`RATE`] of them a second.
+    Paced,
     /// A small answer to a small body.
     Post,
     /// As `Get`, each on a connection of its own.
@@ -63,7 +70,7 @@ pub(crate) async fn run(args: &LoadArgs) {
     // Streams stay open until the parent has seen what they hold.
     let mut _open = Vec::new();
     match args.work {
-        Work::Get | Work::Post | Work::Connect => requests(client, args).await,
+        Work::Get | Work::Paced | Work::Post | Work::Connect => requests(client, args).await,
         Work::Down | Work::Up => bulk(&client, args).await,
         Work::Events => _open = events::run(&client, args.connections, Duration::from_millis(args.millis)).await,
     }
@@ -76,7 +83,13 @@ async fn requests(client: Arc<Client>, args: &LoadArgs) {
     let callers =
         ready.into_iter().map(|connection| Small { client: client.clone(), connection, work }).collect::<Vec<_>>();
     let time = Duration::from_millis(args.millis);
-    let took = closed::run(callers, time, || say("begin")).await;
+    let begun = || say("begin");
+    let took = if work == Work::Paced {
+        let every = Duration::from_secs(1) * callers.len() as u32 / RATE;
+        paced::run(callers, every, time, begun).await
+    } else {
+        closed::run(callers, time, begun).await
+    };
     say(&summary(took, time).to_string());
 }
 
