@@ -84,11 +84,11 @@ async fn requests(client: Arc<Client>, args: &LoadArgs) {
         ready.into_iter().map(|connection| Small { client: client.clone(), connection, work }).collect::<Vec<_>>();
     let time = Duration::from_millis(args.millis);
     let begun = || say("begin");
-    let took = if work == Work::Paced {
+    let (took, time) = if work == Work::Paced {
         let every = Duration::from_secs(1) * callers.len() as u32 / RATE;
         paced::run(callers, every, time, begun).await
     } else {
-        closed::run(callers, time, begun).await
+        (closed::run(callers, time, begun).await, time)
     };
     say(&summary(took, time).to_string());
 }

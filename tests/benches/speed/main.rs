@@ -70,7 +70,7 @@ async fn run(cli: &Cli) {
     println!("machine {machine}");
     let versions = plan.peers.versions();
     println!("versions {versions}");
-    let order: u64 = rand::random();
+    let order: u32 = rand::random();
     let mut report = json!({ "machine": machine, "versions": versions, "order": order });
     if !cases.loopback.is_empty() {
         report["loopback"] = loopback(&plan, &binaries, &cases.loopback, order).await;
@@ -88,14 +88,14 @@ async fn run(cli: &Cli) {
 }
 
 /// Measures on loopback, and prints that.
-async fn loopback(plan: &Plan, binaries: &Binaries, cases: &[cases::Case], order: u64) -> Value {
+async fn loopback(plan: &Plan, binaries: &Binaries, cases: &[cases::Case], order: u32) -> Value {
     // What is started here has it, too.
     let files = rlimit::increase_nofile_limit(FILES).unwrap();
     assert!(files >= LEAST_FILES, "{files} open files are too few (ulimit -Hn)");
     let mut rows = rows::start(plan, binaries).await;
     let mut report = report::Report::new(plan, &rows);
     let is_watched = std::io::stderr().is_terminal();
-    let mut order = StdRng::seed_from_u64(order);
+    let mut order = StdRng::seed_from_u64(order.into());
     for round in 1..=plan.rounds {
         for case in cases {
             // So that no row has what the same other one leaves behind on the machine each time.
@@ -108,11 +108,11 @@ async fn loopback(plan: &Plan, binaries: &Binaries, cases: &[cases::Case], order
                 report.add(row.name, case, sample);
             }
         }
+        rows.check();
     }
     if is_watched {
         eprintln!("\r{:60}", "");
     }
-    rows.check();
     report.print();
     report.json()
 }

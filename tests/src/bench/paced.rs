@@ -8,10 +8,16 @@ use tokio::task::JoinSet;
 use super::closed::Caller;
 use super::durations::nanos;
 
-/// Has each of them call once in `every`, spread evenly over it: for a quarter of `time` to warm up, then, when `begun` is
+/// Has each of them call once in `every`, spread evenly over it as far as a timer's steps of 1 ms allow: for a quarter of `time` to warm up, then, when `begun` is
 /// told, for `time`. Gives how long each request took that was due in the latter, nanoseconds: from when it was due where the
-/// caller still waited for an answer then; else from when it was sent, which by the timer may be 1 ms later.
-pub async fn run(callers: Vec<impl Caller>, every: Duration, time: Duration, begun: impl FnOnce()) -> Vec<u32> {
+/// caller still waited for an answer then; else from when it was sent, which by the timer may be 1 ms later. And how long it
+/// was until the last was answered, `time` at least.
+pub async fn run(
+    callers: Vec<impl Caller>,
+    every: Duration,
+    time: Duration,
+    begun: impl FnOnce(),
+) -> (Vec<u32>, Duration) {
     let (now, count) = (Instant::now(), callers.len() as u32);
     let begin = now + time / 4;
     let end = begin + time;
@@ -35,5 +41,6 @@ pub async fn run(callers: Vec<impl Caller>, every: Duration, time: Duration, beg
     }
     tokio::time::sleep_until(begin.into()).await;
     begun();
-    running.join_all().await.concat()
+    let took = running.join_all().await.concat();
+    (took, begin.elapsed().max(time))
 }

@@ -55,6 +55,8 @@ struct State {
     emptied: Option<oneshot::Sender<()>>,
     /// The main socket is another's.
     is_away: bool,
+    /// Who is read first changes each time: neither strangers nor peers can keep the others out.
+    is_peers_turn: bool,
     peers: HashSet<SocketAddr>,
     /// Each ends with its peer.
     readers: JoinSet<SocketAddr>,
@@ -80,7 +82,7 @@ impl Socket {
     /// this fails.
     pub(super) async fn hand_over(&self, paths: Vec<Path>) -> io::Result<std::net::UdpSocket> {
         let given = timeout(EMPTY, self.give(paths)).await.unwrap_or_else(|_| {
-            let why = format!("datagrams came without a pause for {EMPTY:?}");
+            let why = format!("what came could not be read to its end within {EMPTY:?}");
             Err(io::Error::new(io::ErrorKind::TimedOut, why))
         });
         if given.is_err() {
@@ -167,47 +169,63 @@ impl Socket {
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
         let mut state = self.state();
-        // Peers first: they are those with a connection, and what strangers send may never end.
-        if let Some((_, datagrams)) = &mut state.datagrams
-            && let Poll::Ready(count) = poll_peers(datagrams, cx, bufs, meta)
-        {
-            return Poll::Ready(Ok(count));
-        }
-        if !state.is_away {
-            if let Poll::Ready(read) = self.main.poll_recv(cx, bufs, meta) {
-                return Poll::Ready(read);
-            }
-            if let Some(emptied) = state.emptied.take_if(|_| self.is_empty()) {
-                state.is_away = true;
-                // Whoever waited for it may have gone.
-                let _ = emptied.send(());
+        state.is_peers_turn = !state.is_peers_turn;
+        let peers_first = state.is_peers_turn;
+        for peers in [peers_first, !peers_first] {
+            let read = if peers {
+                state.poll_peers(cx, bufs, meta).map(Ok)
+            } else {
+                self.poll_main(&mut state, cx, bufs, meta)
+            };
+            if read.is_ready() {
+                return read;
             }
         }
         state.waker = Some(cx.waker().clone());
         Poll::Pending
     }
+
+    /// The main socket, as long as it is this process's.
+    fn poll_main(
+        &self,
+        state: &mut State,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        if state.is_away {
+            return Poll::Pending;
+        }
+        let read = self.main.poll_recv(cx, bufs, meta);
+        if read.is_pending()
+            && let Some(emptied) = state.emptied.take_if(|_| self.is_empty())
+        {
+            state.is_away = true;
+            // Whoever waited for it may have gone.
+            let _ = emptied.send(());
+        }
+        read
+    }
 }
 
-/// Datagrams of peers' own sockets, as many as there are and there is room for.
-fn poll_peers(
-    datagrams: &mut mpsc::Receiver<Datagram>,
-    cx: &mut Context<'_>,
-    bufs: &mut [IoSliceMut<'_>],
-    meta: &mut [RecvMeta],
-) -> Poll<usize> {
-    let mut count = 0;
-    for (buf, meta) in bufs.iter_mut().zip(meta) {
-        match datagrams.poll_recv(cx) {
-            Poll::Ready(Some(Datagram { path: (addr, dst_ip), payload })) => {
-                let len = payload.len().min(buf.len());
-                buf[..len].copy_from_slice(&payload[..len]);
-                *meta = RecvMeta { addr, len, stride: len, ecn: None, dst_ip };
-                count += 1;
+impl State {
+    /// Datagrams of peers' own sockets, as many as there are and there is room for.
+    fn poll_peers(&mut self, cx: &mut Context<'_>, bufs: &mut [IoSliceMut<'_>], meta: &mut [RecvMeta]) -> Poll<usize> {
+        let Some((_, datagrams)) = &mut self.datagrams else { return Poll::Pending };
+        let mut count = 0;
+        for (buf, meta) in bufs.iter_mut().zip(meta) {
+            match datagrams.poll_recv(cx) {
+                Poll::Ready(Some(Datagram { path: (addr, dst_ip), payload })) => {
+                    let len = payload.len().min(buf.len());
+                    buf[..len].copy_from_slice(&payload[..len]);
+                    *meta = RecvMeta { addr, len, stride: len, ecn: None, dst_ip };
+                    count += 1;
+                }
+                Poll::Ready(None) | Poll::Pending => break,
             }
-            Poll::Ready(None) | Poll::Pending => break,
         }
+        if count == 0 { Poll::Pending } else { Poll::Ready(count) }
     }
-    if count == 0 { Poll::Pending } else { Poll::Ready(count) }
 }
 
 impl AsyncUdpSocket for Socket {

@@ -72,7 +72,7 @@ impl Listener {
     ///
     /// # Errors
     /// What the system says of the sockets that this takes, or that what had come could not be read to its end in 3 s,
-    /// as under a flood: then everything is as it was.
+    /// as under a flood: then all that comes is read here, as before.
     pub async fn hand_over(&self, paths: Vec<Path>) -> io::Result<std::net::UdpSocket> {
         self.socket.hand_over(paths).await
     }

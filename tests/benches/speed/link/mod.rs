@@ -39,11 +39,11 @@ pub(crate) async fn check() -> Result<(), String> {
 }
 
 /// Measures `cases` on the rows that `plan` wants.
-pub(crate) async fn measure(plan: &Plan, binaries: &Binaries, cases: &[Case], order: u64) -> Report {
+pub(crate) async fn measure(plan: &Plan, binaries: &Binaries, cases: &[Case], order: u32) -> Report {
     let mut rows = plan.present(&ROWS);
     let mut report = Report::new(plan, &tcp().await);
     let is_watched = std::io::stderr().is_terminal();
-    let mut order = StdRng::seed_from_u64(order);
+    let mut order = StdRng::seed_from_u64(order.into());
     for round in 0..plan.rounds {
         for case in cases {
             rows.shuffle(&mut order);
