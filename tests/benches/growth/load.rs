@@ -103,7 +103,7 @@ async fn events(plan: &Plan, world: &mut World, callers: &mut Role, count: usize
 struct Used {
     at: Instant,
     processors: [Duration; 4],
-    /// Of the whole machine: of these processes' and nobody else's where nothing else runs.
+    /// Of the whole network namespace: of these processes' and nobody else's where nothing else runs.
     datagrams: u64,
 }
 

@@ -81,7 +81,7 @@ enum Part {
 
 fn main() {
     let cli = Cli::parse();
-    // The agents' own; it is no other for the rest.
+    // As `gantz` has an agent run; who calls and who answers are run the same way.
     let runtime = gantz_transport::runtime::build().unwrap();
     match &cli.role {
         Some(Part::Agents(args)) => runtime.block_on(agents::run(args)),

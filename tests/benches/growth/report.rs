@@ -17,7 +17,7 @@ use crate::{Plan, tables};
 /// Everything measured so far.
 pub(crate) struct Report {
     machine: Value,
-    how: Value,
+    plan: Value,
     tables: Vec<Value>,
     columns: Vec<Column>,
 }
@@ -26,7 +26,7 @@ impl Report {
     /// Of nothing yet; says what was raised.
     pub(crate) fn new(files: u64, plan: &Plan) -> Self {
         let machine = machine::describe();
-        let how = json!({
+        let settings = json!({
             "open_files": files, "raised": RAISED, "raised_under_load": RAISED_UNDER_LOAD,
             "level_seconds": plan.level.as_secs(), "load_seconds": plan.time.as_secs_f64(),
             "requests_at_a_time": LANES,
@@ -39,7 +39,7 @@ impl Report {
             plan.time,
             RAISED_UNDER_LOAD.join(" ")
         );
-        Self { machine, how, tables: Vec::new(), columns: Vec::new() }
+        Self { machine, plan: settings, tables: Vec::new(), columns: Vec::new() }
     }
 
     /// Prints what was found.
@@ -56,7 +56,7 @@ impl Report {
         let folder = target.join("bench");
         fs::create_dir_all(&folder).unwrap();
         let path = folder.join("growth.json");
-        let report = json!({ "machine": self.machine, "plan": self.how, "tables": self.tables });
+        let report = json!({ "machine": self.machine, "plan": self.plan, "tables": self.tables });
         fs::write(&path, format!("{report:#}\n")).unwrap();
         let picture = picture.unwrap_or_else(|| folder.join("growth.svg"));
         fs::write(&picture, picture::draw(&self.columns)).unwrap();

@@ -8,8 +8,8 @@ use tokio::task::JoinSet;
 use super::closed::Caller;
 use super::durations::nanos;
 
-/// Has each of them call once in `every`, spread evenly over it as far as a timer's steps of 1 ms allow: for a quarter of `time` to warm up, then, when `begun` is
-/// told, for `time`. Gives how long each request took that was due in the latter, nanoseconds: from when it was due where the
+/// Has each of them call once in `every`, spread evenly over it as far as a timer's steps of 1 ms allow: for a quarter of
+/// `time` to warm up, then, when `begun` is told, for `time`. Gives how long each request took that was due in the latter, nanoseconds: from when it was due where the
 /// caller still waited for an answer then; else from when it was sent, which by the timer may be 1 ms later. And how long it
 /// was until the last was answered, `time` at least.
 pub async fn run(

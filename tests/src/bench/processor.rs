@@ -18,6 +18,7 @@ pub fn used_by_threads(pid: u32, name: &str) -> Duration {
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let nanos = threads.map(|thread| {
         let thread = thread.unwrap().path();
+        // One that ends meanwhile has no files any more.
         let read = |file: &str| std::fs::read_to_string(thread.join(file)).unwrap_or_default();
         if read("comm").trim_end() != name {
             return 0;
