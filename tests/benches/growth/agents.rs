@@ -29,6 +29,9 @@ pub(crate) struct AgentArgs {
     /// The local server
     #[arg(long)]
     origin: SocketAddr,
+    /// Has tunnels go over TCP instead of QUIC
+    #[arg(long)]
+    tcp: bool,
 }
 
 pub(crate) async fn run(args: &AgentArgs) {
@@ -37,8 +40,8 @@ pub(crate) async fn run(args: &AgentArgs) {
     let target = format!("http://{}", args.origin).parse().unwrap();
     let mut config = Config::new(address, trust, target);
     config.policy = world::policy(&canary::token());
-    // TCP would cost a tunnel something else, and be tried where many handshakes at once take longer than one.
-    config.transports = Transports::Quic;
+    // Never either: where many handshakes at once take long, both would be tried.
+    config.transports = if args.tcp { Transports::Tcp } else { Transports::Quic };
     let lost = Arc::new(AtomicU64::new(0));
     let mut agents: Vec<Agent> = Vec::new();
     let mut told = commands();

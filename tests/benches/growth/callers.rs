@@ -1,5 +1,5 @@
 //! The callers' process: what opens streams, and what the requests come from. It is told which tunnels there are
-//! (`tunnels URL…`), and then what [`crate::streams`] and [`crate::lanes`] do.
+//! (`tunnels URL…`), and then what [`crate::streams`], [`crate::lanes`] and [`crate::bodies`] do.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,7 +12,8 @@ use gantz_tests::canary;
 use http::Uri;
 use serde_json::json;
 
-use crate::lanes;
+use crate::bodies::{self, Way};
+use crate::lanes::{self, On};
 use crate::role::{commands, say};
 use crate::streams::Streams;
 
@@ -65,22 +66,32 @@ pub(crate) async fn run(args: &CallerArgs) {
     let mut told = commands();
     say(&json!({ "ready": true }));
     while let Some(command) = told.recv().await {
-        let (verb, rest) = command.split_once(' ').expect("a verb and what it is about");
-        let number = || rest.parse::<u64>().unwrap();
-        match verb {
-            "tunnels" => {
+        let words: Vec<&str> = command.split(' ').collect();
+        let number = |word: &str| word.parse::<u64>().unwrap();
+        let millis = |word: &str| Duration::from_millis(number(word));
+        match words[..] {
+            ["tunnels", ref urls @ ..] => {
                 tunnels.clear();
-                for url in rest.split(' ') {
+                for url in urls {
                     tunnels.push(Tunnel::new(args, url).await);
                 }
                 say(&json!({ "tunnels": tunnels.len() }));
             }
-            "open" => say(&streams.open(&tunnels, number() as usize).await),
-            "await" => say(&streams.heard(number()).await),
-            "events" => streams.deliver(Duration::from_millis(number())).await,
-            "settle" => say(&streams.settle(number()).await),
-            "requests" => say(&lanes::run(&tunnels, args.ca.is_none(), Duration::from_millis(number())).await),
-            other => panic!("{other:?} is no command"),
+            ["open", count] => say(&streams.open(&tunnels, number(count) as usize).await),
+            ["await", event] => say(&streams.heard(number(event)).await),
+            ["events", time] => streams.deliver(millis(time)).await,
+            ["settle", sent] => say(&streams.settle(number(sent)).await),
+            ["requests", count, time] => {
+                // Over TLS a connection takes requests for the name of its handshake only.
+                let on = if args.ca.is_none() { On::Shared } else { On::Kept };
+                say(&lanes::run(&tunnels, number(count) as usize, on, millis(time)).await);
+            }
+            ["connections", count, time] => {
+                say(&lanes::run(&tunnels, number(count) as usize, On::New, millis(time)).await);
+            }
+            ["down", bytes] => say(&bodies::run(&tunnels, Way::Down, number(bytes)).await),
+            ["up", bytes] => say(&bodies::run(&tunnels, Way::Up, number(bytes)).await),
+            _ => panic!("{command:?} is no command"),
         }
         let shared = tunnels.iter().filter_map(|tunnel| tunnel.shared.as_ref());
         assert!(shared.into_iter().all(|connection| !connection.is_closed()), "a connection has ended");

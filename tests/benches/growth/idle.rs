@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::memory::{self, Resident};
+use gantz_agent::config::Transports;
+use gantz_tests::bench::memory::{self, Resident};
+
 use crate::world::{Purpose, World};
 use crate::{Plan, TUNNELS};
 
@@ -12,21 +14,22 @@ pub(crate) struct Row {
     pub(crate) open: usize,
     /// Until they were open.
     pub(crate) took: Duration,
-    pub(crate) resident: Resident,
+    /// Of relay and agents.
+    pub(crate) resident: Resident<2>,
     /// Events of one that was sent to all, and until all had it.
     pub(crate) delivered: Option<(u64, Duration)>,
 }
 
 impl Row {
     /// Before the first.
-    fn first(resident: Resident) -> Self {
+    fn first(resident: Resident<2>) -> Self {
         Self { open: 0, took: Duration::ZERO, resident, delivered: None }
     }
 }
 
 /// Tunnels, at each step.
-pub(crate) async fn tunnels(plan: &Plan) -> Vec<Row> {
-    let mut world = World::start(plan.gantz.as_deref(), Purpose::Idle).await;
+pub(crate) async fn tunnels(plan: &Plan, transport: Transports) -> Vec<Row> {
+    let mut world = World::start(plan, Purpose::Idle, transport).await;
     let mut rows = vec![Row::first(levelled(&world, plan).await)];
     for count in plan.steps {
         let begun = Instant::now();
@@ -42,7 +45,7 @@ pub(crate) async fn tunnels(plan: &Plan) -> Vec<Row> {
 
 /// Streams, at each step.
 pub(crate) async fn streams(plan: &Plan, is_http2: bool) -> Vec<Row> {
-    let mut world = World::start(plan.gantz.as_deref(), Purpose::Idle).await;
+    let mut world = World::start(plan, Purpose::Idle, Transports::Quic).await;
     let tunnels = world.open(TUNNELS).await;
     let mut callers = world.callers(is_http2).await;
     callers.ask(&format!("tunnels {}", tunnels.urls.join(" "))).await;
@@ -77,7 +80,7 @@ pub(crate) async fn streams(plan: &Plan, is_http2: bool) -> Vec<Row> {
 }
 
 /// Memory, and what the processors do while it stands still.
-async fn levelled(world: &World, plan: &Plan) -> Resident {
+async fn levelled(world: &World, plan: &Plan) -> Resident<2> {
     let agents = world.agents();
     let [agents] = agents[..] else { panic!("one process has all agents") };
     memory::levelled([world.relay(), agents], plan.level).await

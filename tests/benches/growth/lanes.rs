@@ -15,34 +15,51 @@ use tokio::task::JoinSet;
 use crate::callers::Tunnel;
 use crate::role::say;
 
-/// Requests at a time.
-pub(crate) const LANES: usize = 16;
+/// What requests go on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum On {
+    /// A kept connection a lane, which takes requests for any name.
+    Shared,
+    /// Kept connections, one for each tunnel.
+    Kept,
+    /// A new one each.
+    New,
+}
 
 /// One request at a time, to one of its tunnels after the other.
 struct Lane {
     tunnels: Vec<Arc<Client>>,
-    /// One for all of its tunnels, or one for each.
+    /// One for all of its tunnels, or one for each; none where each request has a new one.
     connections: Vec<Connection>,
     next: usize,
 }
 
 impl Caller for Lane {
     async fn call(&mut self) {
-        let (tunnel, connection) = (self.next % self.tunnels.len(), self.next % self.connections.len());
+        let client = &self.tunnels[self.next % self.tunnels.len()];
+        let mut new = None;
+        let connection = match self.connections.len() {
+            0 => new.insert(client.connect().await),
+            kept => &mut self.connections[self.next % kept],
+        };
         self.next += 1;
-        let connection = &mut self.connections[connection];
-        let length = self.tunnels[tunnel].call(connection, Method::GET, "/mcp", Payload::zeros(0)).await;
+        let length = client.call(connection, Method::GET, "/mcp", Payload::zeros(0)).await;
         assert_eq!(length, SMALL as u64, "another answer than the local server's");
     }
 }
 
-/// Calls all `tunnels` for `time`, and says how that went, once it has said that it has begun. With `is_shared` the
-/// requests of a lane go over one connection, otherwise over one a tunnel.
-pub(crate) async fn run(tunnels: &[Tunnel], is_shared: bool, time: Duration) -> Value {
-    let lanes = (0..LANES).filter(|lane| *lane < tunnels.len()).map(|lane| async move {
-        let own: Vec<&Tunnel> = tunnels.iter().skip(lane).step_by(LANES).collect();
-        let connected = futures_util::stream::iter(&own[..if is_shared { 1 } else { own.len() }]);
-        let connections = connected.then(|tunnel| tunnel.connection()).collect().await;
+/// Calls all `tunnels` for `time`, so many at a time, and says how that went, once it has said that it has begun.
+pub(crate) async fn run(tunnels: &[Tunnel], count: usize, on: On, time: Duration) -> Value {
+    // Where there are more lanes than tunnels, some have the same one.
+    let tunnels_of = |lane: usize| tunnels.iter().skip(lane % tunnels.len()).step_by(count).collect::<Vec<_>>();
+    let lanes = (0..count).map(|lane| async move {
+        let own = tunnels_of(lane);
+        let kept = match on {
+            On::Shared => &own[..1],
+            On::Kept => &own[..],
+            On::New => &[],
+        };
+        let connections = futures_util::stream::iter(kept).then(|tunnel| tunnel.connection()).collect().await;
         Lane { tunnels: own.iter().map(|tunnel| tunnel.client.clone()).collect(), connections, next: 0 }
     });
     let lanes = futures_util::future::join_all(lanes).await;

@@ -1,24 +1,25 @@
-//! The local server: on `/events/INDEX` an answer that does not end, on any other path a small one of JSON.
+//! The local server: what [`answers`] has, and `/events/INDEX`, an answer that does not end.
 //!
 //! Told `event`, it sends one to every stream. Told `ticks COUNT`, it sends one a second to each, those of all streams below
 //! that index spread evenly over the second, until it is told `quiet`; then it says how many there were.
 
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use gantz_tests::bench::payload;
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use gantz_tests::bench::answers;
 use gantz_tests::bench::ticks::Ticks;
-use http_body_util::BodyExt;
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::role::{commands, say};
-
-const STREAM: &[u8] =
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 /// What it was told last, for whoever has a stream.
 #[derive(Clone)]
@@ -36,18 +37,15 @@ pub(crate) async fn run() {
     let mut commands = commands();
     let told = Told { event: watch::Sender::new(0), pace: watch::Sender::new(None), ticks: Arc::default() };
     say(&json!({ "address": listener.local_addr().unwrap() }));
-    loop {
-        tokio::select! {
-            command = commands.recv() => match command.as_deref().map(|command| command.split(' ').collect::<Vec<_>>()) {
-                Some(words) => told.do_as(&words),
-                None => return,
-            },
-            accepted = listener.accept() => {
-                tokio::spawn(serve(accepted.unwrap().0, told.clone()));
-            }
-        }
+    let streams = told.clone();
+    tokio::spawn(answers::serve(listener, move |index| Some(streams.stream(index.parse().ok()?))));
+    while let Some(command) = commands.recv().await {
+        told.do_as(&command.split(' ').collect::<Vec<_>>());
     }
 }
+
+/// The events of one stream.
+type Events = StreamBody<Pin<Box<dyn Stream<Item = Result<Frame<Bytes>, Infallible>> + Send>>>;
 
 impl Told {
     fn do_as(&self, words: &[&str]) {
@@ -62,71 +60,49 @@ impl Told {
             "ticks": self.ticks.load(Ordering::Relaxed),
         }));
     }
-}
 
-/// One connection, until its caller goes.
-async fn serve(mut connection: TcpStream, told: Told) {
-    connection.set_nodelay(true).unwrap();
-    let small = payload::small();
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", small.len());
-    let answer = [head.as_bytes(), &small].concat();
-    let mut asked = Vec::new();
-    loop {
-        asked.clear();
-        while !asked.ends_with(b"\r\n\r\n") {
-            if !matches!(connection.read_buf(&mut asked).await, Ok(1..)) {
-                return;
-            }
-        }
-        if let Some(index) = stream_index(&asked) {
-            return stream(connection, index, &told).await;
-        }
-        if connection.write_all(&answer).await.is_err() {
-            return;
-        }
+    /// Stream `index`. What is sent from here on is for it, too.
+    fn stream(&self, index: u32) -> Events {
+        let (event, pace) = (self.event.subscribe(), self.pace.subscribe());
+        let own = Own { index, event, pace, ticks: None, sent: self.ticks.clone() };
+        StreamBody::new(Box::pin(unfold(own, |mut own| async move {
+            let data = own.next().await;
+            Some((Ok(Frame::data(data)), own))
+        })))
     }
 }
 
-/// Which stream this request is for.
-fn stream_index(head: &[u8]) -> Option<u32> {
-    let path = std::str::from_utf8(head).ok()?.split(' ').nth(1)?;
-    path.strip_prefix("/events/")?.parse().ok()
+/// What one stream has of it.
+struct Own {
+    index: u32,
+    event: watch::Receiver<u64>,
+    pace: watch::Receiver<Option<u32>>,
+    ticks: Option<Ticks>,
+    sent: Arc<AtomicU64>,
 }
 
-/// One stream, until its reader goes.
-async fn stream(mut connection: TcpStream, index: u32, told: &Told) {
-    // What is sent from here on is for this stream, too.
-    let (mut event, mut pace) = (told.event.subscribe(), told.pace.subscribe());
-    if connection.write_all(STREAM).await.is_err() {
-        return;
-    }
-    let mut ticks: Option<Ticks> = None;
-    let mut rest = [0; 1];
-    loop {
-        let data = tokio::select! {
-            // Once it is quiet, none more is made: its number was said.
-            biased;
-            _ = pace.changed() => {
-                ticks = pace.borrow_and_update().map(|count| Ticks::new(index, count));
-                continue;
+impl Own {
+    /// Its next event.
+    async fn next(&mut self) -> Bytes {
+        loop {
+            tokio::select! {
+                // Once it is quiet, none more is made: its number was said.
+                biased;
+                Ok(()) = self.pace.changed() => {
+                    self.ticks = self.pace.borrow_and_update().map(|count| Ticks::new(self.index, count));
+                }
+                Ok(()) = self.event.changed() => return format!("data: {}\n\n", *self.event.borrow_and_update()).into(),
+                data = tick(&mut self.ticks) => {
+                    self.sent.fetch_add(1, Ordering::Relaxed);
+                    return data;
+                }
             }
-            _ = event.changed() => Bytes::from(format!("data: {}\n\n", *event.borrow_and_update())),
-            data = next(&mut ticks) => {
-                told.ticks.fetch_add(1, Ordering::Relaxed);
-                data
-            }
-            // Nobody says anything more here: it is the end.
-            _ = connection.read(&mut rest) => return,
-        };
-        let head = format!("{:x}\r\n", data.len());
-        if connection.write_all(&[head.as_bytes(), &data, b"\r\n"].concat()).await.is_err() {
-            return;
         }
     }
 }
 
 /// The next event at the pace; none comes where there is no pace.
-async fn next(ticks: &mut Option<Ticks>) -> Bytes {
+async fn tick(ticks: &mut Option<Ticks>) -> Bytes {
     match ticks {
         Some(ticks) => ticks.frame().await.and_then(Result::ok).and_then(|frame| frame.into_data().ok()).unwrap(),
         None => std::future::pending().await,

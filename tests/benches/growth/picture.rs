@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 /// A panel's place for its lines, pixels.
 const WIDTH: f64 = 220.0;
-const HEIGHT: f64 = 104.0;
+const HEIGHT: f64 = 92.0;
 
 /// What is around that.
 const LEFT: f64 = 52.0;
@@ -16,14 +16,26 @@ const PANEL: (f64, f64) = (LEFT + WIDTH + 28.0, TOP + HEIGHT + 34.0);
 const TITLES: f64 = 30.0;
 const LEGEND: f64 = 30.0;
 
-/// A line's name and colour.
-type Named = (&'static str, &'static str);
+/// Each line's name and colour, in the order of the legend.
+const LINES: [(&str, &str); 10] = [
+    ("relay", "#0b6e99"),
+    ("agents", "#c2570c"),
+    ("p50", "#5b8c2a"),
+    ("p99", "#8e44ad"),
+    ("1 at a time", "#a3a3a3"),
+    ("16 at a time", "#555555"),
+    ("128 at a time", "#000000"),
+    ("new connections, 16 at a time", "#c0392b"),
+    ("down", "#2874a6"),
+    ("up", "#b7950b"),
+];
 
-const PROCESSES: [Named; 2] = [("relay", "#0b6e99"), ("agents", "#c2570c")];
-const TIMES: [Named; 2] = [("p50", "#5b8c2a"), ("p99", "#8e44ad")];
+/// Where a name of the legend ends and the next begins: pixels for its sample, and for a letter.
+const SAMPLE: f64 = 46.0;
+const LETTER: f64 = 6.2;
 
 /// For so many open, so much.
-type Line = Vec<(f64, f64)>;
+pub(crate) type Line = Vec<(f64, f64)>;
 
 /// Diagrams below each other.
 pub(crate) struct Column {
@@ -34,9 +46,8 @@ pub(crate) struct Column {
 /// One diagram.
 pub(crate) struct Panel {
     /// Of what goes up, and in which unit.
-    says: String,
-    names: [Named; 2],
-    lines: [Line; 2],
+    says: &'static str,
+    lines: Vec<(&'static str, Line)>,
 }
 
 /// All columns beside each other.
@@ -59,36 +70,33 @@ pub(crate) fn draw(columns: &[Column]) -> String {
             panel.draw(&mut svg, left, index as f64 * PANEL.1 + TITLES + TOP);
         }
     }
-    for (index, (name, colour)) in PROCESSES.iter().chain(&TIMES).enumerate() {
-        let (left, middle) = (20.0 + 74.0 * index as f64, below + LEGEND / 2.0);
+    let mut left = 20.0;
+    for (name, colour) in LINES {
+        let middle = below + LEGEND / 2.0;
         add(
             &mut svg,
             &format!(
-                "<line x1=\"{left}\" y1=\"{middle}\" x2=\"{}\" y2=\"{middle}\" stroke=\"{colour}\" stroke-width=\"2\"/>\n\
-                 <text x=\"{}\" y=\"{}\">{name}</text>\n",
+                "<line x1=\"{left:.0}\" y1=\"{middle}\" x2=\"{:.0}\" y2=\"{middle}\" stroke=\"{colour}\" \
+                 stroke-width=\"2\"/>\n<text x=\"{:.0}\" y=\"{}\">{name}</text>\n",
                 left + 20.0,
                 left + 26.0,
                 middle + 4.0
             ),
         );
+        left += SAMPLE + LETTER * name.len() as f64;
     }
     svg += "</svg>\n";
     svg
 }
 
 impl Panel {
-    /// A line for the relay, and one for the agents.
-    pub(crate) fn of_processes(says: &str, lines: [Line; 2]) -> Self {
-        Self { says: says.to_owned(), names: PROCESSES, lines }
-    }
-
-    /// A line for what half of them do not exceed, and one for 99 of 100.
-    pub(crate) fn of_times(says: &str, lines: [Line; 2]) -> Self {
-        Self { says: says.to_owned(), names: TIMES, lines }
+    /// Of lines that the legend has.
+    pub(crate) fn new<const N: usize>(says: &'static str, lines: [(&'static str, Line); N]) -> Self {
+        Self { says, lines: lines.into() }
     }
 
     fn draw(&self, svg: &mut String, left: f64, top: f64) {
-        let points = || self.lines.iter().flatten();
+        let points = || self.lines.iter().flat_map(|(_, line)| line);
         let most = rounded(points().map(|(_, each)| *each).fold(0.0, f64::max));
         let first = points().map(|(open, _)| open.log10()).fold(f64::INFINITY, f64::min);
         let last = points().map(|(open, _)| open.log10()).fold(f64::NEG_INFINITY, f64::max);
@@ -112,7 +120,7 @@ impl Panel {
                 ),
             );
         }
-        for (open, _) in self.lines.iter().max_by_key(|line| line.len()).into_iter().flatten() {
+        for (open, _) in self.lines.iter().map(|(_, line)| line).max_by_key(|line| line.len()).into_iter().flatten() {
             add(
                 svg,
                 &format!(
@@ -123,7 +131,9 @@ impl Panel {
                 ),
             );
         }
-        for (line, (_, colour)) in self.lines.iter().zip(self.names) {
+        for (name, line) in &self.lines {
+            let colour = LINES.iter().find_map(|(named, colour)| (named == name).then_some(*colour));
+            let colour = colour.unwrap_or_else(|| panic!("{name} is not in the legend"));
             let places: Vec<(f64, f64)> = line.iter().map(|(open, each)| (across(*open), down(*each))).collect();
             let path: Vec<String> = places.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
             add(

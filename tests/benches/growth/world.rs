@@ -1,19 +1,22 @@
 //! A relay, the processes of the agents, the local server, and the callers' process.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use gantz_agent::config::Transports;
 use gantz_tests::bench::process::{Announces, Process};
 use gantz_tests::{DOMAIN, binaries};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 
+use crate::Plan;
 use crate::role::Role;
 
-/// What has to be raised, as everybody comes from one address; the last lets 10,000 connections stay below a limit.
+/// What has to be raised, as everybody comes from one address; the last lets 10,000 agents over TCP and as many callers stay
+/// below a limit.
 pub(crate) const RAISED: [&str; 6] =
-    ["--max-tunnels-per-source", "12000", "--max-connections-per-source", "12000", "--max-connections", "12000"];
+    ["--max-tunnels-per-source", "12000", "--max-connections-per-source", "24000", "--max-connections", "24000"];
 
 /// The same under load, as a hundred tunnels get what is meant for thousands. The limits stay in force.
 pub(crate) const RAISED_UNDER_LOAD: [&str; 4] = ["--token-rate", "10000000/s", "--tunnel-rate", "10000000/s"];
@@ -59,9 +62,9 @@ pub(crate) struct Tunnels {
 }
 
 impl World {
-    /// With the relay in `folder`; without one, with that of the checkout, which is built first.
-    pub(crate) async fn start(folder: Option<&Path>, purpose: Purpose) -> Self {
-        let program = match folder.map(|folder| folder.canonicalize().unwrap()) {
+    /// With the plan's relay; without one, with that of the checkout, which is built first. Tunnels go over `transport`.
+    pub(crate) async fn start(plan: &Plan, purpose: Purpose, transport: Transports) -> Self {
+        let program = match plan.gantz.as_deref().map(|folder| folder.canonicalize().unwrap()) {
             Some(folder) => folder.join("gantz-relay"),
             None => binaries::gantz_relay(),
         };
@@ -78,7 +81,9 @@ impl World {
         let (origin, said) = Role::start("origin", &[]).await;
         let ca = home.path().join("state/ca.pem");
         let origin_address = said["address"].as_str().unwrap();
-        let args = ["--relay", &tunnels.to_string(), "--ca", ca.to_str().unwrap(), "--origin", origin_address];
+        let tunnels = tunnels.to_string();
+        let mut args = vec!["--relay", &tunnels, "--ca", ca.to_str().unwrap(), "--origin", origin_address];
+        args.extend((transport == Transports::Tcp).then_some("--tcp"));
         let mut agents = Vec::new();
         for _ in 0..purpose.agents() {
             agents.push(Role::start("agents", &args).await.0);

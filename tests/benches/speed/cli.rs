@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use crate::install::Peers;
-use crate::{cases, link, load, rows};
+use crate::{cases, link, load, rows, tunnels};
 
 /// How much longer two downloads are measured over the link than one: CUBIC takes that long to come to its share.
 const LONGER: f64 = 3.0;
@@ -25,11 +25,14 @@ pub(crate) struct Cli {
     /// MiB that a download or an upload has, each time
     #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u64).range(1..))]
     mib: u64,
+    /// Tunnels of which is looked at what they hold, each time
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    tunnels: u16,
     /// Seconds that are counted over the link, each time; half of that is spent beforehand
     #[arg(long, default_value_t = 3.0, value_parser = seconds)]
     link_seconds: f64,
     /// One round of everything in about two minutes
-    #[arg(long, conflicts_with_all = ["rounds", "seconds", "mib", "link_seconds"])]
+    #[arg(long, conflicts_with_all = ["rounds", "seconds", "mib", "tunnels", "link_seconds"])]
     short: bool,
     /// Without the link, for which this has to be root
     #[arg(long)]
@@ -88,6 +91,7 @@ pub(crate) struct Plan {
     pub(crate) rounds: u32,
     pub(crate) time: Duration,
     pub(crate) bulk: u64,
+    pub(crate) tunnels: usize,
     pub(crate) link_time: Duration,
     /// How long two downloads that share the link are counted.
     pub(crate) shared_time: Duration,
@@ -99,16 +103,18 @@ pub(crate) struct Plan {
 /// What it measures.
 pub(crate) struct Cases {
     pub(crate) loopback: Vec<cases::Case>,
+    pub(crate) tunnels: bool,
     pub(crate) link: Vec<link::Case>,
 }
 
 /// What `cli` wants measured.
 pub(crate) fn chosen(cli: &Cli) -> Cases {
-    let names: Vec<&str> = cases::names().chain(link::names()).collect();
+    let names: Vec<&str> = cases::names().chain([tunnels::NAME]).chain(link::names()).collect();
     let loopback = cases::chosen(&names, &cli.cases);
+    let tunnels = is_wanted(tunnels::NAME, &names, &cli.cases);
     let link = if cli.no_link { Vec::new() } else { link::chosen(&names, &cli.cases) };
-    assert!(!loopback.is_empty() || !link.is_empty(), "--cases leaves none of {}", names.join("; "));
-    Cases { loopback, link }
+    assert!(!loopback.is_empty() || tunnels || !link.is_empty(), "--cases leaves none of {}", names.join("; "));
+    Cases { loopback, tunnels, link }
 }
 
 /// How; what is missing for it is installed now.
@@ -120,6 +126,7 @@ pub(crate) fn plan(cli: &Cli) -> Plan {
         rounds: if is_short { 1 } else { cli.rounds },
         time: Duration::from_secs_f64(if is_short { 0.5 } else { cli.seconds }),
         bulk: (if is_short { 128 } else { cli.mib }) << 20,
+        tunnels: if is_short { 32 } else { cli.tunnels.into() },
         link_time: Duration::from_secs_f64(if is_short { 0.5 } else { cli.link_seconds }),
         shared_time: Duration::from_secs_f64(if is_short { 1.0 } else { cli.link_seconds * LONGER }),
         rows: cli.rows.clone(),

@@ -76,9 +76,15 @@ impl End {
 
     /// A port that is free now: for programs that cannot say which one the system gave them.
     pub(crate) fn free(&self) -> SocketAddr {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        self.free_ports(1)[0]
+    }
+
+    /// So many different ones.
+    pub(crate) fn free_ports(&self, count: usize) -> Vec<SocketAddr> {
+        let bind = || std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let listeners: Vec<_> = std::iter::repeat_with(bind).take(count).collect();
         // In a namespace of its own nothing is taken.
-        SocketAddr::new(self.address, listener.local_addr().unwrap().port())
+        listeners.iter().map(|taken| SocketAddr::new(self.address, taken.local_addr().unwrap().port())).collect()
     }
 
     /// When somebody listens at `address` of this end.

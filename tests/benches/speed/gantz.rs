@@ -53,7 +53,7 @@ pub(crate) async fn relay(tls: &str, workers: usize, binaries: &Binaries, end: &
     command.args(["--listen", &SocketAddr::new(end.address, 0).to_string()]);
     // The limits stay in force; the numbers are beyond what this load can reach.
     command.args(["--max-body", "1TiB", "--token-rate", "10000000/s", "--tunnel-rate", "10000000/s"]);
-    command.args(["--max-connections-per-source", "10000"]);
+    command.args(["--max-connections-per-source", "10000", "--max-tunnels-per-source", "10000"]);
     command.arg("--state-dir").arg(state);
     let (process, (public, agents)) = Process::start("gantz-relay", &mut command, Announces::Stderr, serves).await;
     Relay { process, public, agents, ca: state.join("ca.pem") }

@@ -3,7 +3,8 @@
 //! long, narrow and lossy ([`link`]). See `../README.md` for how to run it and read it.
 //!
 //! On loopback every row stays up for the whole run; each round measures every case on every row once, so that whatever
-//! else happens on the machine meets all rows alike. What is reported are medians over the rounds.
+//! else happens on the machine meets all rows alike. What is reported are medians over the rounds. What idle tunnels hold
+//! is seen in relays of their own ([`tunnels`]).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
 mod cases;
@@ -19,7 +20,7 @@ mod origin;
 mod peers;
 mod report;
 mod rows;
-mod table;
+mod tunnels;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -75,6 +76,11 @@ async fn run(cli: &Cli) {
     if !cases.loopback.is_empty() {
         report["loopback"] = loopback(&plan, &binaries, &cases.loopback, order).await;
     }
+    if cases.tunnels && !plan.present(&tunnels::ROWS).is_empty() {
+        let measured = tunnels::measure(&plan, &binaries, order).await;
+        measured.print();
+        report["tunnels"] = measured.json();
+    }
     if !cases.link.is_empty() && !plan.present(&link::ROWS).is_empty() {
         let measured = link::measure(&plan, &binaries, &cases.link, order).await;
         measured.print(&cases.link);
@@ -113,6 +119,7 @@ async fn loopback(plan: &Plan, binaries: &Binaries, cases: &[cases::Case], order
     if is_watched {
         eprintln!("\r{:60}", "");
     }
+    rows.end().await;
     report.print();
     report.json()
 }

@@ -6,7 +6,7 @@ use crate::Plan;
 use crate::cases::{Case, Cost, Sample, Unit};
 use crate::process::Process;
 use crate::rows::Rows;
-use crate::table::{median, range, shown, table};
+use gantz_tests::bench::table::{median, range, shown, table};
 
 /// Everything measured there so far.
 #[derive(Debug)]

@@ -36,7 +36,7 @@ pub(crate) struct Row {
     pub(crate) idle: Option<Process>,
 }
 
-/// Every way there is. Dropped, all of it ends.
+/// Every way there is. Dropped, all of it is told to end.
 #[derive(Debug)]
 pub(crate) struct Rows {
     pub(crate) running: Vec<Row>,
@@ -62,6 +62,13 @@ pub(crate) async fn start(plan: &Plan, binaries: &Binaries) -> Rows {
 }
 
 impl Rows {
+    /// Ends what others may need the ports of.
+    pub(crate) async fn end(self) {
+        for relay in self.running.into_iter().filter_map(|row| row.relay) {
+            relay.end().await;
+        }
+    }
+
     /// Fails where a tunnel was to be another worker's, and was not.
     pub(crate) fn check(&self) {
         for (relay, _) in self.running.iter().filter_map(|row| row.relay.as_ref().zip(row.idle.as_ref())) {

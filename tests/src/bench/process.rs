@@ -7,6 +7,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::task::JoinHandle;
 
+use super::memory::held;
 use super::processor;
 
 /// What is written to `clear_refs` to have the peak of the resident set begin anew (proc_pid_clear_refs(5)).
@@ -96,14 +97,19 @@ impl Process {
         processor::used(self.pid)
     }
 
+    /// Resident bytes now that are no file's: its heap and its stacks.
+    pub fn own(&self) -> u64 {
+        held(self.pid, "RssAnon:")
+    }
+
     /// Resident bytes now.
     pub fn resident(&self) -> u64 {
-        self.status("VmRSS:")
+        held(self.pid, "VmRSS:")
     }
 
     /// Most resident bytes since [`reset_peak`](Self::reset_peak).
     pub fn peak(&self) -> u64 {
-        self.status("VmHWM:")
+        held(self.pid, "VmHWM:")
     }
 
     /// Begins anew with [`peak`](Self::peak).
@@ -116,23 +122,16 @@ impl Process {
         self.child.stdin.as_mut().expect("it is open until the end").write_all(b"\n").await.unwrap();
     }
 
+    /// Kills it, and waits until it is gone.
+    pub async fn end(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
     /// Closes its stdin, waits until it ends by itself, and fails when it says it failed.
     pub async fn succeed(mut self) {
         drop(self.child.stdin.take());
         let status = self.child.wait().await.unwrap();
         assert!(status.success(), "{} failed: {status}", self.name);
-    }
-
-    fn status(&self, field: &str) -> u64 {
-        let status = self.proc("status");
-        let line = status.lines().find_map(|line| line.strip_prefix(field));
-        let line = line.unwrap_or_else(|| panic!("{} has ended", self.name));
-        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
-    }
-
-    fn proc(&self, file: &str) -> String {
-        std::fs::read_to_string(format!("/proc/{}/{file}", self.pid))
-            .unwrap_or_else(|error| panic!("{} is gone: {error}", self.name))
     }
 }
 

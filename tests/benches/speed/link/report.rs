@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::case::{CALLERS, Case, LINK, Sample, Small, Work};
 use super::simulator::MTU;
 use crate::Plan;
-use crate::table::{median, range, shown, table};
+use gantz_tests::bench::table::{median, range, shown, table};
 
 /// Everything measured so far.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Figures as people read them: medians, and Markdown tables.
 
 /// The median, of those that there are.
-pub(crate) fn median(figures: impl IntoIterator<Item = f64>) -> Option<f64> {
+pub fn median(figures: impl IntoIterator<Item = f64>) -> Option<f64> {
     let mut figures: Vec<f64> = figures.into_iter().collect();
     figures.sort_by(f64::total_cmp);
     let (low, high) = (figures.len().checked_sub(1)? / 2, figures.len() / 2);
@@ -9,7 +9,7 @@ pub(crate) fn median(figures: impl IntoIterator<Item = f64>) -> Option<f64> {
 }
 
 /// The least and the most, with so many decimals.
-pub(crate) fn range(figures: impl IntoIterator<Item = f64>, decimals: usize) -> String {
+pub fn range(figures: impl IntoIterator<Item = f64>, decimals: usize) -> String {
     let (least, most) = figures
         .into_iter()
         .fold((f64::INFINITY, 0.0_f64), |(least, most), figure| (least.min(figure), most.max(figure)));
@@ -17,12 +17,12 @@ pub(crate) fn range(figures: impl IntoIterator<Item = f64>, decimals: usize) -> 
 }
 
 /// With so many decimals.
-pub(crate) fn shown(figure: Option<f64>, decimals: usize) -> String {
+pub fn shown(figure: Option<f64>, decimals: usize) -> String {
     figure.map_or_else(|| "–".to_owned(), |figure| format!("{figure:.decimals$}"))
 }
 
 /// A Markdown table whose columns stand under each other; its first line is the head.
-pub(crate) fn table(lines: &[Vec<String>]) -> String {
+pub fn table(lines: &[Vec<String>]) -> String {
     let columns = 0..lines.first().map_or(0, Vec::len);
     let wide = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
     let width: Vec<usize> = columns.clone().map(wide).collect();

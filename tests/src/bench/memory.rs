@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use gantz_tests::bench::processor;
+use super::processor;
 
 /// From one look to the next.
 const LOOK: Duration = Duration::from_millis(500);
@@ -16,33 +16,33 @@ const BYTES: u64 = 256 << 10;
 /// How long it may take.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// What was found.
+/// What was found of so many processes.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Resident {
-    /// Bytes, of relay and agents.
-    pub(crate) bytes: [u64; 2],
+pub struct Resident<const N: usize> {
+    /// Bytes.
+    pub bytes: [u64; N],
     /// Whether it stood still.
-    pub(crate) is_level: bool,
-    /// Seconds on a processor in a second, of relay and agents, while it did.
-    pub(crate) busy: [f64; 2],
+    pub is_level: bool,
+    /// Seconds on a processor in a second, while it did.
+    pub busy: [f64; N],
 }
 
-/// Resident bytes of both processes when none of them has changed for `window`, or patience is over.
-pub(crate) async fn levelled(pids: [u32; 2], window: Duration) -> Resident {
+/// Resident bytes of these processes when none of them has changed for `window`, or patience is over.
+pub async fn levelled<const N: usize>(pids: [u32; N], window: Duration) -> Resident<N> {
     let begun = Instant::now();
-    let mut seen: Vec<(Instant, [u64; 2], [Duration; 2])> = Vec::new();
+    let mut seen: Vec<(Instant, [u64; N], [Duration; N])> = Vec::new();
     loop {
         let now = Instant::now();
-        let bytes = pids.map(resident);
+        let bytes = pids.map(|pid| held(pid, "VmRSS:"));
         let used = pids.map(processor::used);
         seen.push((now, bytes, used));
         seen.retain(|(at, ..)| now - *at <= window);
         let is_whole = now - begun >= window;
-        let is_level = is_whole && (0..pids.len()).all(|of| stands(seen.iter().map(|(_, bytes, _)| bytes[of])));
+        let is_level = is_whole && (0..N).all(|of| stands(seen.iter().map(|(_, bytes, _)| bytes[of])));
         if is_level || now - begun > PATIENCE {
             let (since, _, before) = seen[0];
             let seconds = (now - since).as_secs_f64();
-            let busy = [0, 1].map(|of| used[of].saturating_sub(before[of]).as_secs_f64() / seconds);
+            let busy = std::array::from_fn(|of| used[of].saturating_sub(before[of]).as_secs_f64() / seconds);
             return Resident { bytes, is_level, busy };
         }
         tokio::time::sleep(LOOK).await;
@@ -54,9 +54,11 @@ fn stands(bytes: impl Iterator<Item = u64> + Clone) -> bool {
     most - least <= BYTES.max((most as f64 * SHARE) as u64)
 }
 
-/// `VmRSS` of `/proc/PID/status`, bytes.
-fn resident(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has not ended");
+/// What the line `field` of `/proc/PID/status` (proc_pid_status(5)) says, bytes.
+pub fn held(pid: u32, field: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"));
+    let status = status.unwrap_or_else(|error| panic!("process {pid} is gone: {error}"));
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
+    let line = line.unwrap_or_else(|| panic!("process {pid} has ended"));
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }
